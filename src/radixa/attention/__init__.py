@@ -1,0 +1,1 @@
+"""Attention over slots: tree plans and backends. Start at `base.py`."""

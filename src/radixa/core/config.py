@@ -1,0 +1,202 @@
+"""Configuration: defaults, then `radixa.toml`, then the environment, then the command line; the last one holds.
+
+Every value is a field of one of the structs below, so the file, the variables (`RADIXA_ENGINE_DTYPE` for
+`[engine] dtype`), `radixa config show` and the code cannot drift apart. A key nobody reads is an error, not a comment.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from radixa.core.errors import ConfigError
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Positive = Annotated[int, Meta(ge=1)]
+Count = Annotated[int, Meta(ge=0)]
+
+
+class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    host: str = "127.0.0.1"
+    port: Port = 8000
+    """0 takes any free port."""
+    max_body_bytes: Positive = 16 * 1024 * 1024
+    sandbox: bool = False
+    """Let the embedded engine answer for the whole catalogue."""
+    auth: bool = True
+
+
+class StoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    url: str = ""
+    """`sqlite:///FILE` or `postgresql://…`; empty is `radixa.db` in the data folder."""
+
+
+class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    model: str = "smollm2"
+    device: Literal["cpu", "cuda"] = "cpu"
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    kv_tokens: Count = 0
+    """Slots of the KV pool; 0 takes what `kv_bytes` holds."""
+    kv_bytes: Positive = 1 << 30
+    page_size: Positive = 1
+    attention: Literal["auto", "on", "off"] = "auto"
+    max_running: Positive = 64
+    max_waiting: Positive = 1024
+    step_tokens: Positive = 512
+    max_overtakes: Count = 16
+    threads: Count = 0
+    default_max_tokens: Positive = 512
+
+
+class CacheConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    default: Literal["auto", "opt-in"] = "auto"
+    enabled: bool = True
+    eviction: Literal["lru"] = "lru"
+    force_miss: bool = False
+    """Keep the whole path and reuse nothing: the honest baseline."""
+
+
+class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Dollars per million tokens, as people write them; integers from here on (`core.money`)."""
+
+    input: float
+    cached_input: float
+    output: float
+    cache_write: float | None = None
+    """None is the input price."""
+    since: str = ""
+    """The first day (YYYY-MM-DD) they hold; empty is always."""
+
+
+class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One model of the catalogue."""
+
+    id: str
+    provider: str
+    upstream_model: str = ""
+    prices: tuple[Prices, ...] = ()
+    rpm: Count | None = None
+    tpm: Count | None = None
+    context: Count | None = None
+    shutdown_date: str | None = None
+    note: str = ""
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    server: ServerConfig = ServerConfig()
+    store: StoreConfig = StoreConfig()
+    engine: EngineConfig = EngineConfig()
+    cache: CacheConfig = CacheConfig()
+    models: tuple[ModelEntry, ...] = ()
+    """Entries added to the catalogue that ships, or replacing those of the same id."""
+
+
+SECTIONS: tuple[str, ...] = ("server", "store", "engine", "cache")
+"""The sections whose values are scalars, each also an environment variable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration and where each value came from: `default`, a file's name, a variable's name or `command line`."""
+
+    config: Config
+    origins: dict[str, str]
+    """By dotted name, such as `engine.dtype`; a name that is absent has its default."""
+
+    def rows(self) -> list[tuple[str, Any, str]]:
+        """Every scalar value as (dotted name, value, origin), in order."""
+        found = []
+        for section in SECTIONS:
+            part = getattr(self.config, section)
+            for name in part.__struct_fields__:
+                dotted = f"{section}.{name}"
+                found.append((dotted, getattr(part, name), self.origins.get(dotted, "default")))
+        return found
+
+
+def load(
+    file: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Loaded:
+    """Read the configuration.
+
+    `file`: a TOML file; without one, `radixa.toml` in the current folder where there is one. `overrides`: dotted names to
+    values, from the command line. ConfigError names the key, its origin and what was expected.
+    """
+    environ = os.environ if environ is None else environ
+    raw: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    if file is None and Path("radixa.toml").is_file():
+        file = Path("radixa.toml")
+    if file is not None:
+        raw = _read_toml(file)
+        origins = {f"{s}.{k}": str(file) for s in SECTIONS for k in _table(raw, s, file)}
+    for section in SECTIONS:
+        for name in get_type_hints(type(getattr(Config(), section))):
+            variable = f"RADIXA_{section.upper()}_{name.upper()}"
+            if variable in environ:
+                raw.setdefault(section, {})[name] = environ[variable]
+                origins[f"{section}.{name}"] = variable
+    for dotted, value in (overrides or {}).items():
+        section, name = dotted.split(".")
+        raw.setdefault(section, {})[name] = value
+        origins[dotted] = "command line"
+    return Loaded(_convert(raw, origins, file), origins)
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {file}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not valid TOML: {error}") from error
+
+
+def _table(raw: dict[str, Any], section: str, file: Path) -> dict[str, Any]:
+    table = raw.get(section, {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{section} in {file}: expected a table ([{section}]), got {type(table).__name__}")
+    return table
+
+
+def _convert(raw: dict[str, Any], origins: dict[str, str], file: Path | None) -> Config:
+    """Check section by section and value by value, so that an error names the one value that is wrong."""
+    sections: dict[str, Any] = {}
+    for section in SECTIONS:
+        kind = type(getattr(Config(), section))
+        hints = get_type_hints(kind, include_extras=True)
+        values = {}
+        for name, value in raw.get(section, {}).items():
+            dotted = f"{section}.{name}"
+            origin = origins.get(dotted, str(file))
+            if name not in hints:
+                raise ConfigError(f"{dotted} ({origin}): no such setting; [{section}] has {', '.join(hints)}")
+            # Variables are text, so numbers and booleans in them are read leniently; a file must use TOML's own types.
+            lenient = origin.startswith("RADIXA_")
+            try:
+                values[name] = msgspec.convert(value, hints[name], strict=not lenient)
+            except msgspec.ValidationError as error:
+                raise ConfigError(f"{dotted} = {value!r} ({origin}): {_plain(error)}") from error
+        sections[section] = kind(**values)
+    unknown = set(raw) - {*SECTIONS, "models"}
+    if unknown:
+        raise ConfigError(f"[{min(unknown)}] ({file}): no such section; there are {', '.join((*SECTIONS, 'models'))}")
+    try:
+        models = msgspec.convert(raw.get("models", []), tuple[ModelEntry, ...])
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"[[models]] ({file}): {_plain(error)}") from error
+    return Config(**sections, models=models)
+
+
+def _plain(error: msgspec.ValidationError) -> str:
+    text = str(error)
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,1 @@
+"""The inference engine: scheduler, batch, runner, sampler, and the process it runs in. Start at `base.py`."""

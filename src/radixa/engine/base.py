@@ -1,0 +1,139 @@
+"""What crosses the engine's border: its settings, requests, outputs and the messages of its socket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from radixa.core.base import CachePolicy, FinishReason, SamplingParams, TokenLogprob, Usage
+
+
+class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything an engine process needs to know, sent to it once when it starts."""
+
+    model: str
+    """A prepared model's folder, or `random:SHAPE`."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    device: Literal["cpu", "cuda"] = "cpu"
+    kv_tokens: int = 0
+    """Slots of the KV pool; 0 takes what `kv_bytes` holds."""
+    kv_bytes: int = 1 << 30
+    page_size: int = 1
+    cache: Literal["radix", "force_miss", "none"] = "radix"
+    eviction: str = "lru"
+    attention: Literal["auto", "on", "off"] = "auto"
+    """Tree attention: where it pays, always, never."""
+    max_running: int = 64
+    """Sequences in one step."""
+    max_waiting: int = 1024
+    """Requests in the queue; one more is refused with 503."""
+    step_tokens: int = 512
+    """Tokens computed in one step: every decoding sequence takes one, chunks of prompts take the rest."""
+    max_overtakes: int = 16
+    """How many later requests may be admitted before a waiting one; then it goes first (law 6)."""
+    threads: int = 0
+    """Compute threads; 0 takes all cores."""
+
+
+class EngineRequest(msgspec.Struct, frozen=True):
+    """One answer to generate. `token_ids` is the prompt (`core.tokens`), at least one token."""
+
+    request_id: str
+    token_ids: bytes
+    namespace: str = ""
+    sampling: SamplingParams = SamplingParams()
+    cache: CachePolicy = CachePolicy()
+
+
+class EngineOutput(msgspec.Struct, frozen=True):
+    """What one step produced for one request. The last has `finish_reason` and `usage`; `error` says why it failed."""
+
+    request_id: str
+    text: str = ""
+    token_ids: tuple[int, ...] = ()
+    logprobs: tuple[TokenLogprob, ...] | None = None
+    finish_reason: FinishReason | None = None
+    usage: Usage | None = None
+    error: str | None = None
+
+
+class EngineInfo(msgspec.Struct, frozen=True):
+    """What a ready engine says of itself."""
+
+    model: str
+    dtype: str
+    context_length: int
+    vocab_size: int
+    capacity: int
+    """Slots of the KV pool."""
+    bytes_per_token: int
+    attention: str
+    ops: str
+
+
+class EngineStats(msgspec.Struct, frozen=True):
+    """Figures of a running engine: gauges of now, and counters since its start."""
+
+    running: int = 0
+    waiting: int = 0
+    capacity: int = 0
+    free: int = 0
+    tree: int = 0
+    leased: int = 0
+    evictable: int = 0
+    nodes: int = 0
+    steps: int = 0
+    requests: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    computed_tokens: int = 0
+    """Prompt tokens that went through the model, also those computed again after a retraction."""
+    generated_tokens: int = 0
+    evicted_tokens: int = 0
+    retractions: int = 0
+    namespaces: dict[str, int] = {}
+    """Tokens in the tree by namespace."""
+
+
+class TreeNode(msgspec.Struct, frozen=True):
+    """A node of the tree as a viewer sees it. Ages in seconds."""
+
+    id: int
+    parent: int
+    """0 for a child of the root."""
+    namespace: str
+    token_ids: bytes
+    depth: int
+    """Tokens on the path above this node."""
+    hits: int
+    last_use: float
+    created: float
+    locked: bool
+
+
+class Engine(Protocol):
+    """An engine as its callers see it; `EngineClient` is the one implementation, whatever process the engine is in."""
+
+    info: EngineInfo
+
+    def generate(self, request: EngineRequest) -> AsyncIterator[EngineOutput]:
+        """Stream one answer. Closing the iterator cancels the request within one step (law 7)."""
+        ...
+
+    async def stats(self) -> EngineStats: ...
+
+    async def tree(self, namespace: str | None = None, limit: int = 10_000) -> list[TreeNode]:
+        """Nodes in depth-first order, of one namespace (and those beneath it) or of all."""
+        ...
+
+    async def flush(self, namespace: str | None = None) -> int:
+        """Drop what is not in use; returns the tokens dropped."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+Call = tuple[str, int, dict[str, Any]]
+"""A control message: name, call id, arguments. Its answer carries the same id."""

@@ -1,0 +1,1 @@
+"""The HTTP face: an ASGI application. Start at `base.py`."""

@@ -1,0 +1,1 @@
+"""Fused operations, each in a plain torch form and a compiled one. Start at `base.py`."""

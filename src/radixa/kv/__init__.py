@@ -1,0 +1,1 @@
+"""Where keys and values lie: slots, the pool, and the cache of prefixes over it. Start at `base.py`."""

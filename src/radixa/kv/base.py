@@ -1,0 +1,127 @@
+"""What the engine sees of the KV cache.
+
+A **slot** is a place in the pool for one token's K and V in every layer. Slots are handed out in contiguous **runs**,
+because attention reads a run as a view and gathering a whole context costs more than the model (DESIGN 7).
+
+Ownership: a slot is free, or held by the tree, or held by one running request's lease; never two of these (law 2).
+Slots that a lease *matched* belong to the tree and are locked for it; slots that it got by `extend` are its own until
+`commit` or `finish` hands them to the tree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+
+class SlotRun(NamedTuple):
+    """`length` slots from `start` on."""
+
+    start: int
+    length: int
+
+
+class Segment(NamedTuple):
+    """A contiguous run of slots on a request's path, and whose it is.
+
+    `owner` is the tree node's id (at least 1) for slots other requests may attend to as well, 0 for the lease's own.
+    A node whose slots lie in several runs gives several segments with the same owner, in order.
+    """
+
+    owner: int
+    start: int
+    length: int
+
+
+class Lease(Protocol):
+    """One running request's hold on the cache: a locked path in the tree, then slots of its own."""
+
+    cached: int
+    """Prompt tokens whose KV was found when the lease was made."""
+
+    @property
+    def held(self) -> int:
+        """Leading tokens of the request that lie in the tree and are locked for it; at least `cached`."""
+        ...
+
+    @property
+    def room(self) -> int:
+        """Leading tokens of the request that have a slot, in the tree or of its own; at least `held`."""
+        ...
+
+    def segments(self, tokens: int) -> list[Segment]:
+        """Where the first `tokens` tokens of the request lie, root first; their lengths sum to `tokens` <= `room`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CacheStats:
+    """Slots by holder; `free + tree + leased = capacity` (law 2). `evictable` is the unlocked part of `tree`."""
+
+    capacity: int
+    free: int
+    tree: int
+    leased: int
+    evictable: int
+    nodes: int
+    evicted: int
+    """Tokens evicted since the start: a counter."""
+
+
+class PrefixCache(Protocol):
+    """The KV cache as the scheduler uses it. Implementations: `RadixCache`, `ForceMissCache` and `NoCache`.
+
+    Keys are token ids as bytes (`core.tokens`). Not thread-safe: the engine's loop is the only caller.
+    """
+
+    @property
+    def version(self) -> int:
+        """Changes whenever the result of a `peek` or the segments of a lease may have changed."""
+        ...
+
+    def peek(self, key: bytes, namespace: str) -> int:
+        """Tokens of `key` that would hit now. Touches nothing: no time, no lock, no split."""
+        ...
+
+    def match(self, key: bytes, namespace: str, limit: int) -> Lease:
+        """Lock the longest cached prefix of `key`, at most `limit` tokens of it, and lend its slots."""
+        ...
+
+    def bare(self, namespace: str) -> Lease:
+        """A lease on nothing: for requests that may not read the cache."""
+        ...
+
+    def extend(self, lease: Lease, tokens: int, reserve: int = 0) -> bool:
+        """Give the lease slots until `room >= tokens`, contiguous with its last run where that can be.
+
+        Asks for up to `reserve` further slots so that later growth is contiguous too, but takes only what is free for
+        those. Evicts as needed. False, and nothing changed, where unlocked entries and free slots together do not
+        suffice.
+        """
+        ...
+
+    def commit(self, lease: Lease, key: bytes) -> int:
+        """Hand the KV of `key` (the request's first tokens, all computed) to the tree and stay locked on it.
+
+        Where the tree already has part of it, the lease is moved to the tree's slots and its duplicates are freed: no
+        other request can map them, since they were this lease's own. Returns the tokens newly kept.
+        """
+        ...
+
+    def finish(self, lease: Lease, key: bytes) -> int:
+        """`commit`, then unlock and free what the lease still holds. Returns the tokens newly kept."""
+        ...
+
+    def release(self, lease: Lease) -> None:
+        """Unlock and free without keeping anything that is not in the tree yet."""
+        ...
+
+    def flush(self, namespace: str | None = None) -> int:
+        """Drop every entry that is not in use (of one namespace and those beneath it, or of all); returns the tokens dropped."""
+        ...
+
+    def stats(self) -> CacheStats: ...
+
+    def check_integrity(self) -> None:
+        """Raise AssertionError unless slots are conserved and the tree is sound."""
+        ...

@@ -1,0 +1,1 @@
+"""Language models: files, weights, decoder, tokenizer, chat template. Start at `base.py`."""

@@ -1,0 +1,1 @@
+"""Whoever answers a model's requests. Start at `base.py`."""

@@ -1,0 +1,1 @@
+"""The database: accounts and keys. Start at `base.py`."""
