@@ -78,7 +78,7 @@ $(VENV)/.torch: constraints.txt | $(BIN)/python
 	@if [ -n "$$TORCH_INDEX" ]; then \
 	  echo "==> installing $(TORCH) from $$TORCH_INDEX (TORCH_INDEX)"; \
 	  $(PIP) install --no-deps --index-url "$$TORCH_INDEX" "$(TORCH)"; \
-	elif $(PIP) config list | grep -Eq '(index-url|find-links)='; then \
+	elif $(PIP) config list | grep -E '(index-url|find-links)=' >/dev/null; then \
 	  echo "==> installing $(TORCH) from the index that pip is configured with"; \
 	  $(PIP) install --no-deps "$(TORCH)"; \
 	else \
