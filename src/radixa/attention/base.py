@@ -1,13 +1,13 @@
 """What the decoder asks of an attention backend.
 
 A step works on several sequences at once: some prefill a chunk of their prompt, others decode one token. The scheduler
-describes each by a `SequenceLayout`; the backend turns the layouts into a plan once per step, and the decoder then calls
-`attend` once per layer with that plan.
+describes each by a `SequenceLayout`; the backend turns the layouts into a plan once per step, and the decoder then
+calls `attend` once per layer with that plan.
 
 The **tree plan**: sequences whose paths begin with the same tree node attend to that node's slots together, as one
-matrix product over all their queries, and each merges the partial results of its path by log-sum-exp (Hydragen, Juravsky
-et al. 2024; DeFT, Yao et al. 2025). The flat plan does the same sequence by sequence. A rule fitted by measurement picks
-the faster one node by node, so that a tree plan is never slower than a flat one.
+matrix product over all their queries, and each merges the partial results of its path by log-sum-exp (Hydragen,
+Juravsky et al. 2024; DeFT, Yao et al. 2025). The flat plan does the same sequence by sequence. A rule fitted by
+measurement picks the faster one node by node, so that a tree plan is never slower than a flat one.
 """
 
 from __future__ import annotations

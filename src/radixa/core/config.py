@@ -128,8 +128,8 @@ def load(
 ) -> Loaded:
     """Read the configuration.
 
-    `file`: a TOML file; without one, `radixa.toml` in the current folder where there is one. `overrides`: dotted names to
-    values, from the command line. ConfigError names the key, its origin and what was expected.
+    `file`: a TOML file; without one, `radixa.toml` in the current folder where there is one. `overrides`: dotted names
+    to values, from the command line. ConfigError names the key, its origin and what was expected.
     """
     environ = os.environ if environ is None else environ
     raw: dict[str, Any] = {}

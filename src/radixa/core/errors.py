@@ -80,7 +80,8 @@ class EngineUnavailable(RadixaError):
 
 
 class ConfigError(RadixaError):
-    """A value in the configuration that cannot be: the message names the key, where it came from and what is expected."""
+    """A value in the configuration that cannot be: the message names the key, where it came from and what is
+    expected."""
 
 
 class ModelError(RadixaError):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
+from radixa.core import errors
 from radixa.core.base import CachePolicy, FinishReason, SamplingParams, TokenLogprob, Usage
+from radixa.core.errors import RadixaError
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,8 +49,25 @@ class EngineRequest(msgspec.Struct, frozen=True):
     cache: CachePolicy = CachePolicy()
 
 
+class Fault(msgspec.Struct, frozen=True):
+    """An error on its way over the socket: the name of its class in `core.errors`, and what it said."""
+
+    kind: str
+    message: str
+    param: str | None = None
+    code: str | None = None
+
+    @classmethod
+    def of(cls, error: RadixaError) -> Fault:
+        return cls(type(error).__name__, error.message, error.param, error.code)
+
+    def error(self) -> RadixaError:
+        kind: type[RadixaError] = getattr(errors, self.kind)
+        return kind(self.message, param=self.param, code=self.code)
+
+
 class EngineOutput(msgspec.Struct, frozen=True):
-    """What one step produced for one request. The last has `finish_reason` and `usage`; `error` says why it failed."""
+    """What one step produced for one request. The last has `finish_reason` and `usage`; `fault` says why it failed."""
 
     request_id: str
     text: str = ""
@@ -56,7 +75,7 @@ class EngineOutput(msgspec.Struct, frozen=True):
     logprobs: tuple[TokenLogprob, ...] | None = None
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
-    error: str | None = None
+    fault: Fault | None = None
 
 
 class EngineInfo(msgspec.Struct, frozen=True):
@@ -116,7 +135,13 @@ class TreeNode(msgspec.Struct, frozen=True):
 class Engine(Protocol):
     """An engine as its callers see it; `EngineClient` is the one implementation, whatever process the engine is in."""
 
-    info: EngineInfo
+    @property
+    def info(self) -> EngineInfo: ...
+
+    @property
+    def ready(self) -> bool:
+        """False while the engine's process is being started again."""
+        ...
 
     def generate(self, request: EngineRequest) -> AsyncIterator[EngineOutput]:
         """Stream one answer. Closing the iterator cancels the request within one step (law 7)."""
@@ -133,7 +158,3 @@ class Engine(Protocol):
         ...
 
     async def close(self) -> None: ...
-
-
-Call = tuple[str, int, dict[str, Any]]
-"""A control message: name, call id, arguments. Its answer carries the same id."""

@@ -75,6 +75,11 @@ class PrefixCache(Protocol):
     """
 
     @property
+    def shares(self) -> bool:
+        """Whether what one request commits another can hit: if not, waiting for another's prefix gains nothing."""
+        ...
+
+    @property
     def version(self) -> int:
         """Changes whenever the result of a `peek` or the segments of a lease may have changed."""
         ...
@@ -117,7 +122,8 @@ class PrefixCache(Protocol):
         ...
 
     def flush(self, namespace: str | None = None) -> int:
-        """Drop every entry that is not in use (of one namespace and those beneath it, or of all); returns the tokens dropped."""
+        """Drop every entry that is not in use (of one namespace and those beneath it, or of all); returns the tokens
+        dropped."""
         ...
 
     def stats(self) -> CacheStats: ...

@@ -1,8 +1,9 @@
 """What a model is to the layers above: files in a folder, a decoder, a tokenizer, a chat template.
 
-Whatever a user names (`smollm2`, `hf:ORG/NAME`, a GGUF file, a Hugging Face folder) is first *prepared*: it ends as one
-folder in Hugging Face layout (`config.json`, `tokenizer.json`, `tokenizer_config.json`, `chat_template.jinja`, safetensors). A GGUF file
-is converted once, into the cache folder; a Hugging Face folder is used where it lies. So there is one way to load.
+Whatever a user names (`smollm2`, `hf:ORG/NAME`, a GGUF file, a Hugging Face folder) is first *prepared*: it ends as
+one folder in Hugging Face layout (`config.json`, `tokenizer.json`, `tokenizer_config.json`, `chat_template.jinja`,
+safetensors). A GGUF file is converted once, into the cache folder; a Hugging Face folder is used where it lies. So
+there is one way to load.
 """
 
 from __future__ import annotations

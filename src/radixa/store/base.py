@@ -37,7 +37,9 @@ class Store(Protocol):
 
     def accounts(self) -> list[Account]: ...
 
-    def create_key(self, account_id: str, name: str, *, admin: bool = False, secret: str | None = None) -> tuple[ApiKey, str]:
+    def create_key(
+        self, account_id: str, name: str, *, admin: bool = False, secret: str | None = None
+    ) -> tuple[ApiKey, str]:
         """A new key and its secret, which is never stored. `secret` sets it, for `RADIXA_API_KEY`."""
         ...
 

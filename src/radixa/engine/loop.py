@@ -1,0 +1,194 @@
+"""The engine's loop: requests in, one step at a time, outputs out. It knows nothing of processes and sockets."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from radixa.core import tokens as token_ids
+from radixa.core.base import FinishReason, SamplingParams
+from radixa.core.errors import ContextTooLong, EngineUnavailable, InvalidRequest, RadixaError
+from radixa.engine.base import EngineInfo, EngineOutput, EngineRequest, EngineStats, Fault, TreeNode
+from radixa.engine.batch import build
+from radixa.engine.runner import Runner
+from radixa.engine.sampler import Sampled, sample
+from radixa.engine.scheduler import Scheduler
+from radixa.engine.sequence import Sequence
+from radixa.engine.text import TextStream
+from radixa.kv.base import PrefixCache
+from radixa.models.base import Tokenizer
+
+
+@dataclass(slots=True)
+class Counters:
+    """Counts since the start; only ever added to (law 8)."""
+
+    steps: int = 0
+    requests: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    computed_tokens: int = 0
+    generated_tokens: int = 0
+
+
+@dataclass(slots=True)
+class EngineLoop:
+    """One model replica. Not thread-safe: whoever owns it calls `submit`, `abort` and `step` in turn."""
+
+    info: EngineInfo
+    runner: Runner
+    cache: PrefixCache
+    scheduler: Scheduler
+    tokenizer: Tokenizer | None
+    eos_token_ids: frozenset[int]
+    max_waiting: int
+    counters: Counters = field(default_factory=Counters)
+    _sequences: dict[str, Sequence] = field(default_factory=dict)
+
+    @property
+    def busy(self) -> bool:
+        return self.scheduler.busy
+
+    @property
+    def limit(self) -> int:
+        """Tokens that a prompt and its answer may have together."""
+        return min(self.info.context_length, self.info.capacity)
+
+    def submit(self, request: EngineRequest) -> EngineOutput | None:
+        """Queue a request. Returns its last output at once where it cannot be served."""
+        try:
+            self._check(request)
+        except RadixaError as error:
+            return EngineOutput(request.request_id, finish_reason="error", fault=Fault.of(error))
+        decoder = self.tokenizer.stream() if self.tokenizer else None
+        text = TextStream(decoder, request.sampling.stop)
+        sequence = Sequence.start(request, self.scheduler.next_order(), self.limit, text)
+        self._sequences[request.request_id] = sequence
+        self.scheduler.add(sequence)
+        self.counters.requests += 1
+        self.counters.prompt_tokens += sequence.prompt_tokens
+        return None
+
+    def abort(self, request_id: str) -> None:
+        """The client left: the request ends here and its slots come back. Unknown ids are those that just ended."""
+        sequence = self._sequences.pop(request_id, None)
+        if sequence is not None:
+            self.scheduler.cancel(sequence)
+
+    def step(self) -> list[EngineOutput]:
+        """Compute one step and return what it produced."""
+        work = self.scheduler.plan()
+        if not work:
+            return []
+        batch = build(work, self.runner.attention)
+        logits = self.runner.forward(batch.step)
+        self._count(work_tokens=[(w.sequence, w.tokens) for w in work])
+        self.scheduler.computed(work)
+        if not batch.sampled:
+            return []
+        sampled = sample(logits, batch.sampled)
+        return [self._advance(s, token) for s, token in zip(batch.sampled, sampled, strict=True)]
+
+    def stats(self) -> EngineStats:
+        held = self.cache.stats()
+        return EngineStats(
+            running=len(self.scheduler.running),
+            waiting=len(self.scheduler.waiting),
+            capacity=held.capacity,
+            free=held.free,
+            tree=held.tree,
+            leased=held.leased,
+            evictable=held.evictable,
+            nodes=held.nodes,
+            steps=self.counters.steps,
+            requests=self.counters.requests,
+            prompt_tokens=self.counters.prompt_tokens,
+            cached_tokens=self.counters.cached_tokens,
+            computed_tokens=self.counters.computed_tokens,
+            generated_tokens=self.counters.generated_tokens,
+            evicted_tokens=held.evicted,
+            retractions=self.scheduler.retractions,
+            namespaces=self.cache.namespaces(),
+        )
+
+    def tree(self, namespace: str | None, limit: int) -> list[TreeNode]:
+        """The first `limit` nodes of the tree, depth first, as a viewer sees them."""
+        now = time.monotonic()
+        return [
+            TreeNode(
+                id=node.id,
+                parent=node.parent,
+                namespace=node.namespace,
+                token_ids=node.token_ids,
+                depth=node.depth,
+                hits=node.hits,
+                last_use=now - node.last_use,
+                created=now - node.created,
+                locked=node.locked,
+            )
+            for node in self.cache.walk(namespace, limit)
+        ]
+
+    def _check(self, request: EngineRequest) -> None:
+        prompt = token_ids.count(request.token_ids)
+        if not prompt:
+            raise InvalidRequest("the prompt is empty: expected at least one token", param="prompt")
+        if prompt >= self.info.context_length:
+            raise ContextTooLong(
+                f"This model's maximum context length is {self.info.context_length} tokens, "
+                f"and the prompt has {prompt}; at least one token must be left for the answer.",
+                param="messages",
+            )
+        if prompt >= self.info.capacity:
+            raise ContextTooLong(
+                f"The prompt has {prompt} tokens and the KV pool {self.info.capacity} slots: start the server with more ([engine] kv_tokens).",
+                param="messages",
+            )
+        highest = max(token_ids.unpack(request.token_ids))
+        if highest >= self.info.vocab_size or min(token_ids.unpack(request.token_ids)) < 0:
+            raise InvalidRequest(f"token ids must be from 0 to {self.info.vocab_size - 1}", param="prompt")
+        if request.sampling.stop and self.tokenizer is None:
+            raise InvalidRequest("this model has no tokenizer, so stop strings cannot be found", param="stop")
+        if request.request_id in self._sequences:
+            raise InvalidRequest(f"request id {request.request_id} is in use", param="request_id")
+        if len(self.scheduler.waiting) >= self.max_waiting:
+            raise EngineUnavailable(
+                f"{self.max_waiting} requests are waiting already; try again later", code="server_is_overloaded"
+            )
+
+    def _count(self, work_tokens: list[tuple[Sequence, int]]) -> None:
+        self.counters.steps += 1
+        for sequence, tokens in work_tokens:
+            self.counters.computed_tokens += max(0, min(tokens, sequence.prompt_tokens - sequence.computed))
+
+    def _advance(self, sequence: Sequence, sampled: Sampled) -> EngineOutput:
+        """Append the token, decide whether the answer ends with it, and say what the client gets to see."""
+        if not sequence.generated:
+            self.counters.cached_tokens += sequence.cached or 0
+        self.counters.generated_tokens += 1
+        sequence.append(sampled.token)
+        params = sequence.request.sampling
+        text = ""
+        reason = self._stop_token(sampled.token, params)
+        if reason is None:
+            text = sequence.text.add(sampled.token)
+            if sequence.text.stopped:
+                reason = "stop"
+            elif sequence.generated >= sequence.max_tokens:
+                reason = "length"
+        if reason is not None:
+            text += sequence.text.flush()
+            self.scheduler.finish(sequence)
+            del self._sequences[sequence.request.request_id]
+        return EngineOutput(
+            request_id=sequence.request.request_id,
+            text=text,
+            token_ids=(sampled.token,),
+            logprobs=None if sampled.logprob is None else (sampled.logprob,),
+            finish_reason=reason,
+            usage=sequence.usage if reason is not None else None,
+        )
+
+    def _stop_token(self, token: int, params: SamplingParams) -> FinishReason | None:
+        ends = token in params.stop_token_ids or (token in self.eos_token_ids and not params.ignore_eos)
+        return "stop" if ends else None

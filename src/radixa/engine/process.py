@@ -1,0 +1,86 @@
+"""The engine's own process: `python -m radixa.engine.process`, started by `engine.child`.
+
+Its standard input is a lifeline: the first line holds address and settings, and the pipe closes when the parent ends,
+however it ends. A thread that does nothing but read it then ends this process at once, also in the middle of a step.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import msgspec
+import zmq
+
+from radixa.core.errors import RadixaError
+from radixa.engine.base import EngineSettings, Fault
+from radixa.engine.messages import Failed, FromEngine, ToEngine, decode_to_engine, encode
+from radixa.engine.worker import run
+
+
+class Start(msgspec.Struct, frozen=True):
+    """The first line of standard input, as JSON."""
+
+    address: str
+    """An `ipc://` address in a folder of mode 0700, which is removed when the parent is gone."""
+    settings: EngineSettings
+
+
+class SocketChannel:
+    """The engine's end of a ZeroMQ pair."""
+
+    def __init__(self, socket: zmq.Socket[bytes]) -> None:
+        self._socket = socket
+
+    def receive(self, timeout: float | None) -> list[ToEngine]:
+        messages = []
+        if self._socket.poll(None if timeout is None else int(timeout * 1000)):
+            messages.append(decode_to_engine(self._socket.recv()))
+            while self._socket.poll(0):
+                messages.append(decode_to_engine(self._socket.recv()))
+        return messages
+
+    def send(self, message: FromEngine) -> None:
+        self._socket.send(encode(message))
+
+
+def main() -> int:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides when we end.
+    start = msgspec.json.decode(sys.stdin.buffer.readline(), type=Start)
+    threading.Thread(target=_watch_parent, args=(start.address,), daemon=True).start()
+    context = zmq.Context()
+    socket = context.socket(zmq.PAIR)
+    socket.set_hwm(0)
+    socket.setsockopt(zmq.LINGER, 1000)
+    socket.connect(start.address)
+    channel = SocketChannel(socket)
+    try:
+        from radixa.engine.load import load_engine
+
+        loop = load_engine(start.settings)
+    except RadixaError as error:
+        channel.send(Failed(Fault.of(error)))
+        return 1
+    else:
+        run(loop, channel)
+        return 0
+    finally:
+        socket.close()
+        context.term()
+
+
+def _watch_parent(address: str) -> None:
+    """Wait for the end of the pipe. Nothing is sent through it after the first line."""
+    fd = sys.stdin.fileno()
+    while os.read(fd, 4096):
+        pass
+    shutil.rmtree(Path(address.removeprefix("ipc://")).parent, ignore_errors=True)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""From logits to tokens.
+
+A sequence draws from its own generator, one uniform number a token, by inverting the cumulative distribution. So what
+it samples depends on its seed and its logits alone, never on who shares the batch, and survives a retraction.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from radixa.core.base import SamplingParams, TokenLogprob
+from radixa.engine.sequence import Sequence
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+NUCLEUS = 1024
+"""Candidates that are sorted first for top-p; the whole vocabulary is sorted only where these do not reach it."""
+
+
+class Sampled(NamedTuple):
+    token: int
+    logprob: TokenLogprob | None
+
+
+def sample(logits: Tensor, sequences: list[Sequence]) -> list[Sampled]:
+    """One token for each row of `logits` [M, vocab] float32, which may be written to."""
+    logprobs = [
+        _Logprobs(logits[i], s) if s.request.sampling.logprobs is not None else None for i, s in _rows(sequences)
+    ]
+    for i, sequence in _rows(sequences):
+        if _adjusts(sequence.request.sampling):
+            _adjust(logits[i], sequence)
+    greedy = logits.argmax(-1).tolist()
+    tokens = [greedy[i] if s.request.sampling.temperature == 0 else _draw(logits[i], s) for i, s in _rows(sequences)]
+    return [Sampled(t, p.of(t) if p else None) for t, p in zip(tokens, logprobs, strict=True)]
+
+
+def _rows(sequences: list[Sequence]) -> enumerate[Sequence]:
+    return enumerate(sequences)
+
+
+def _adjusts(params: SamplingParams) -> bool:
+    return bool(
+        params.frequency_penalty or params.presence_penalty or params.repetition_penalty != 1.0 or params.logit_bias
+    )
+
+
+def _adjust(row: Tensor, sequence: Sequence) -> None:
+    """Penalties and biases, in place.
+
+    Frequency and presence count the answer's tokens, as OpenAI documents them; the repetition penalty (Keskar et al.
+    2019) counts the prompt's too: it divides positive logits and multiplies negative ones.
+    """
+    import torch
+
+    params = sequence.request.sampling
+    if params.repetition_penalty != 1.0:
+        seen = torch.tensor(sequence.ids(0, sequence.length).tolist()).unique()
+        values = row[seen]
+        row[seen] = torch.where(values > 0, values / params.repetition_penalty, values * params.repetition_penalty)
+    if sequence.counts and (params.frequency_penalty or params.presence_penalty):
+        ids = torch.tensor(list(sequence.counts.keys()))
+        counts = torch.tensor(list(sequence.counts.values()), dtype=row.dtype)
+        row[ids] -= params.frequency_penalty * counts + params.presence_penalty
+    for token, bias in params.logit_bias.items():
+        if token < row.shape[0]:
+            row[token] += bias
+
+
+def _draw(row: Tensor, sequence: Sequence) -> int:
+    """A token from `row` [vocab] by temperature, top-k, top-p and min-p, in this order."""
+    import torch
+
+    params = sequence.request.sampling
+    uniform = sequence.random.random()
+    scaled = row / params.temperature
+    if not params.top_k and params.top_p >= 1.0 and not params.min_p:
+        return _invert(torch.softmax(scaled, -1), uniform)
+    size = scaled.shape[0]
+    count = min(params.top_k or size, size)
+    if params.top_p < 1.0 or params.min_p:
+        probs = torch.softmax(scaled, -1) if count == size else None
+        values, ids = torch.topk(scaled, min(count, NUCLEUS))
+        top = probs[ids] if probs is not None else torch.softmax(torch.topk(scaled, count).values, -1)[: len(ids)]
+        kept = _nucleus(top, params)
+        if kept == len(ids) < count:
+            values, ids = torch.topk(scaled, count)
+            kept = _nucleus(probs[ids] if probs is not None else torch.softmax(values, -1), params)
+    else:
+        values, ids = torch.topk(scaled, count)
+        kept = count
+    return int(ids[_invert(torch.softmax(values[:kept], -1), uniform)])
+
+
+def _nucleus(probs: Tensor, params: SamplingParams) -> int:
+    """How many of `probs`, sorted downwards, stay: the fewest that reach top-p, and those of at least min-p of the
+    first."""
+    before = probs.cumsum(-1) - probs
+    stay = before < params.top_p
+    if params.min_p:
+        stay &= probs >= params.min_p * probs[0]
+    return max(1, int(stay.sum()))
+
+
+def _invert(probs: Tensor, uniform: float) -> int:
+    """The index at which the cumulative sum of `probs` passes `uniform`."""
+    import torch
+
+    total = probs.cumsum(-1, dtype=torch.float64)
+    at = int(torch.searchsorted(total, uniform * float(total[-1]), right=True))
+    return min(at, probs.shape[0] - 1)
+
+
+class _Logprobs:
+    """A row's log-probabilities, taken before penalties and temperature change it."""
+
+    def __init__(self, row: Tensor, sequence: Sequence) -> None:
+        self._alternatives = sequence.request.sampling.logprobs or 0
+        self._values = row.log_softmax(-1)
+
+    def of(self, token: int) -> TokenLogprob:
+        top: tuple[tuple[int, float], ...] = ()
+        if self._alternatives:
+            values, ids = self._values.topk(min(self._alternatives, self._values.shape[0]))
+            top = tuple(zip(ids.tolist(), values.tolist(), strict=True))
+        return TokenLogprob(token, float(self._values[token]), top)

@@ -1,0 +1,184 @@
+"""What the next step computes.
+
+Every running sequence that decodes takes one token of the step's budget; what is left goes to chunks of prompts, first
+of sequences already running, then of requests that are admitted now. A request gets slots for its whole prompt when it
+is admitted, so that they are contiguous, and grows from there.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from radixa.core.tokens import common_prefix
+from radixa.engine.sequence import Sequence
+from radixa.engine.waiting import WaitingQueue
+from radixa.kv.base import Lease, PrefixCache
+
+GROWTH = 64
+"""Slots reserved ahead of a decoding sequence, so that what it writes stays one run."""
+
+WORTH_WAITING = 32
+"""A request waits for another that is computing its prefix if that spares at least this many tokens."""
+
+
+class Work(NamedTuple):
+    """The next `tokens` tokens of `sequence`, to be computed in this step."""
+
+    sequence: Sequence
+    tokens: int
+
+
+class Scheduler:
+    """Running sequences, waiting requests, and the slots between them."""
+
+    def __init__(self, cache: PrefixCache, *, step_tokens: int, max_running: int, max_overtakes: int) -> None:
+        self.cache = cache
+        self.running: list[Sequence] = []
+        """By arrival."""
+        self.waiting = WaitingQueue(cache, max_overtakes)
+        self.retractions = 0
+        self._step_tokens = step_tokens
+        self._max_running = max_running
+        self._order = 0
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.running or len(self.waiting))
+
+    def next_order(self) -> int:
+        self._order += 1
+        return self._order
+
+    def add(self, sequence: Sequence) -> None:
+        self.waiting.add(sequence)
+
+    def cancel(self, sequence: Sequence) -> None:
+        """Forget a sequence whose client left. What it computed stays in the tree, if it may be kept."""
+        if sequence.lease is None:
+            self.waiting.remove(sequence)
+        else:
+            self.finish(sequence)
+
+    def finish(self, sequence: Sequence) -> None:
+        """Give the slots of a running sequence back and keep its KV in the tree, if it may be kept."""
+        self.running.remove(sequence)
+        self._give_back(sequence)
+
+    def plan(self) -> list[Work]:
+        """The next step. Empty only when nothing is running or waiting."""
+        retracted = self.retractions
+        decoding = [s for s in self.running if not s.prefilling]
+        work = [Work(s, 1) for s in decoding if s.lease is not None and self._grow(s)]
+        # Growing one may have retracted another that was planned already.
+        work = [w for w in work if w.sequence.lease is not None]
+        budget = max(self._step_tokens - len(work), self._step_tokens // 4, 1)
+        for sequence in self.running:
+            if budget and sequence.prefilling:
+                tokens = min(sequence.pending, budget)
+                work.append(Work(sequence, tokens))
+                budget -= tokens
+        if retracted == self.retractions:
+            self._admit(work, budget)
+        return work
+
+    def computed(self, work: list[Work]) -> None:
+        """The step is done: its tokens have KV. Prompts that are complete go into the tree, for others to find."""
+        for sequence, tokens in work:
+            was_prompt = sequence.computed < sequence.prompt_tokens
+            sequence.computed += tokens
+            complete = was_prompt and sequence.computed >= sequence.prompt_tokens
+            if complete or 0 < sequence.awaited <= sequence.computed:
+                sequence.awaited = 0
+                self._commit(sequence)
+
+    def _admit(self, work: list[Work], budget: int) -> None:
+        while budget > 0 and len(self.waiting) and len(self.running) < self._max_running:
+            admitted = self._admit_one()
+            if admitted is None:
+                return
+            tokens = min(admitted.pending, budget)
+            work.append(Work(admitted, tokens))
+            budget -= tokens
+
+    def _admit_one(self) -> Sequence | None:
+        for sequence in self.waiting.in_order():
+            if not self.waiting.aged(sequence) and self._better_to_wait(sequence):
+                continue
+            lease = self._lease(sequence)
+            if lease is None:
+                return None
+            self.waiting.admit(sequence)
+            sequence.lease = lease
+            sequence.computed = lease.cached
+            if sequence.cached is None:
+                sequence.cached = lease.cached
+            self.running.append(sequence)
+            self.running.sort(key=lambda s: s.order)
+            return sequence
+        return None
+
+    def _lease(self, sequence: Sequence) -> Lease | None:
+        """Slots for the whole sequence so far, or None where there is no room for it and the growth of the others."""
+        key, namespace = sequence.key(), sequence.request.namespace
+        if sequence.request.cache.read:
+            lease = self.cache.match(key, namespace, sequence.length - 1)
+        else:
+            lease = self.cache.bare(namespace)
+        stats = self.cache.stats()
+        headroom = min(GROWTH, stats.capacity // 16) * len(self.running)
+        needed = sequence.length - lease.cached + headroom
+        if stats.free + stats.evictable >= needed and self.cache.extend(lease, sequence.length, GROWTH):
+            return lease
+        self.cache.release(lease)
+        return None
+
+    def _better_to_wait(self, sequence: Sequence) -> bool:
+        """Whether a running sequence is just computing a prefix of this one, so that it will be found rather than
+        computed."""
+        if not (self.cache.shares and sequence.request.cache.read):
+            return False
+        key = sequence.key()
+        matched = self.waiting.matched(sequence)
+        for other in self.running:
+            if other.prefilling and other.request.cache.write and other.request.namespace == sequence.request.namespace:
+                shared = common_prefix(key, other.key(other.prompt_tokens))
+                if shared - max(matched, other.computed) > 0 and shared - matched >= WORTH_WAITING:
+                    other.awaited = max(other.awaited, shared)
+                    return True
+        return False
+
+    def _grow(self, sequence: Sequence) -> bool:
+        """A slot for the next token; takes them from the youngest where none is left. False if that was this one
+        itself."""
+        assert sequence.lease is not None
+        while not self.cache.extend(sequence.lease, sequence.length, GROWTH):
+            youngest = self.running[-1]
+            self._retract(youngest)
+            if youngest is sequence:
+                return False
+        return True
+
+    def _retract(self, sequence: Sequence) -> None:
+        """Back to the queue. Its KV goes into the tree, where it stays as long as there is room for it."""
+        self.retractions += 1
+        self.finish(sequence)
+        sequence.computed = 0
+        self.waiting.add(sequence)
+
+    def _commit(self, sequence: Sequence) -> None:
+        assert sequence.lease is not None
+        if sequence.request.cache.write:
+            kept = self.cache.commit(sequence.lease, sequence.key(sequence.computed))
+            sequence.kept(kept)
+
+    def _give_back(self, sequence: Sequence) -> None:
+        assert sequence.lease is not None
+        if sequence.request.cache.write:
+            prompt = min(sequence.computed, sequence.prompt_tokens)
+            uncommitted = max(0, prompt - sequence.lease.held)
+            kept = self.cache.finish(sequence.lease, sequence.key(sequence.computed))
+            sequence.kept(min(kept, uncommitted))
+        else:
+            self.cache.release(sequence.lease)
+        sequence.lease = None
+        sequence.awaited = 0

@@ -1,0 +1,102 @@
+"""One request inside the engine, from the queue to its last token."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+
+from radixa.core import tokens as token_ids
+from radixa.core.base import Usage
+from radixa.engine.base import EngineRequest
+from radixa.engine.text import TextStream
+from radixa.kv.base import Lease
+
+
+@dataclass(slots=True, eq=False)
+class Sequence:
+    """A request and what became of it so far. The scheduler owns it; equality is identity.
+
+    `tokens` is prompt and answer, packed. The last token of an answer has no KV yet: its logits come with the next
+    step. So a sequence is *pending* by at least one token as long as it runs, by exactly one while it decodes.
+    """
+
+    request: EngineRequest
+    order: int
+    """Place in the order of arrival, kept through retractions."""
+    prompt_tokens: int
+    max_tokens: int
+    """`sampling.max_tokens`, or less where the context or the pool ends before."""
+    text: TextStream
+    tokens: bytearray
+    random: random.Random
+    lease: Lease | None = None
+    computed: int = 0
+    """Leading tokens whose KV lies in the lease's slots."""
+    cached: int | None = None
+    """Prompt tokens reused at the first admission; None before it."""
+    written: int = 0
+    """Prompt tokens newly kept in the tree."""
+    overtaken: int = 0
+    """Later requests that were admitted while this one waited."""
+    awaited: int = 0
+    """Tokens that a waiting request hopes to find in the tree once this one has computed them; 0 if nobody does."""
+    counts: Counter[int] = field(default_factory=Counter)
+    """Tokens of the answer, for penalties."""
+
+    @classmethod
+    def start(cls, request: EngineRequest, order: int, limit: int, text: TextStream) -> Sequence:
+        """`limit`: tokens that prompt and answer may have together."""
+        prompt_tokens = token_ids.count(request.token_ids)
+        return cls(
+            request=request,
+            order=order,
+            prompt_tokens=prompt_tokens,
+            max_tokens=min(request.sampling.max_tokens, limit - prompt_tokens),
+            text=text,
+            tokens=bytearray(request.token_ids),
+            random=random.Random(request.sampling.seed),
+        )
+
+    @property
+    def length(self) -> int:
+        return len(self.tokens) // token_ids.TOKEN_BYTES
+
+    @property
+    def generated(self) -> int:
+        return self.length - self.prompt_tokens
+
+    @property
+    def pending(self) -> int:
+        """Tokens to compute before the next one can be sampled."""
+        return self.length - self.computed
+
+    @property
+    def prefilling(self) -> bool:
+        return self.pending > 1
+
+    def key(self, count: int | None = None) -> bytes:
+        """The first `count` tokens, or all."""
+        return bytes(self.tokens if count is None else self.tokens[: count * token_ids.TOKEN_BYTES])
+
+    def ids(self, start: int, stop: int) -> memoryview:
+        """Tokens `start` to `stop` as int32."""
+        view = memoryview(self.tokens)[start * token_ids.TOKEN_BYTES : stop * token_ids.TOKEN_BYTES]
+        return view.cast("i")
+
+    def append(self, token: int) -> None:
+        self.tokens += token.to_bytes(token_ids.TOKEN_BYTES, "little", signed=True)
+        self.counts[token] += 1
+
+    def kept(self, tokens: int) -> None:
+        """Account for `tokens` newly kept in the tree: only the prompt's count, and none of them twice."""
+        self.written = min(self.written + tokens, self.prompt_tokens - (self.cached or 0))
+
+    @property
+    def usage(self) -> Usage:
+        return Usage(
+            prompt_tokens=self.prompt_tokens,
+            cached_tokens=self.cached or 0,
+            cache_write_tokens=self.written,
+            completion_tokens=self.generated,
+        )
