@@ -90,3 +90,12 @@ class ModelError(RadixaError):
 
 class TraceError(RadixaError):
     """A trace file that `radixa replay` cannot read; the message names file and line."""
+
+
+class CallFailed(RadixaError):
+    """A server that we called did not answer, or answered with an error; the message names its address."""
+
+    def __init__(self, message: str, *, answered: int | None = None) -> None:
+        super().__init__(message)
+        self.answered = answered
+        """The HTTP status it answered with, where it did."""
