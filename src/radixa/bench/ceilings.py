@@ -1,0 +1,63 @@
+"""What a machine allows: the work a model's matrix products are, at rates measured in the same run.
+
+Machines differ by a factor of three, and on some bfloat16 is slower than float32, so a speed alone says little, and its
+share of a ceiling taken in the same run says what the code is worth.
+"""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+from radixa.models.base import ModelConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The machine a figure was taken on."""
+
+    cpu: str
+    threads: int
+    torch: str
+    float32_flops: float
+    """Multiply-adds count as two operations; from a product of two 2048 x 2048 matrices."""
+    bfloat16_flops: float
+
+    @property
+    def best_flops(self) -> float:
+        return max(self.float32_flops, self.bfloat16_flops)
+
+
+def measure_machine() -> Machine:
+    """Takes the rates now, with as many threads as torch uses."""
+    import torch
+
+    from radixa.models.probe import matmul_rate
+
+    return Machine(
+        cpu=cpu_name(),
+        threads=torch.get_num_threads(),
+        torch=torch.__version__,
+        float32_flops=matmul_rate("float32"),
+        bfloat16_flops=matmul_rate("bfloat16"),
+    )
+
+
+def cpu_name() -> str:
+    """The processor as the system names it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def prefill_flops(config: ModelConfig, tokens: int) -> float:
+    """Operations of the matrix products of one prompt: projections of every token, causal attention, one row of logits."""
+    attention_width = config.heads * config.head_size
+    kv_width = config.kv_heads * config.head_size
+    per_layer = config.hidden_size * (2 * attention_width + 2 * kv_width + 3 * config.intermediate_size)
+    projections = 2 * config.layers * per_layer * tokens
+    attention = 2 * config.layers * attention_width * tokens * (tokens + 1)
+    return float(projections + attention + 2 * config.hidden_size * config.vocab_size)

@@ -1,0 +1,241 @@
+"""The engine alone, in this process: how fast it computes, held against ceilings taken in the same run.
+
+Every row repeats its measurement and gives medians; what is compared is measured in turn (A B A B), so that a machine whose
+speed drifts does not decide a ratio.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from radixa.bench.bare import BareLoop, GroupedAttention
+from radixa.bench.base import Progress
+from radixa.bench.ceilings import Machine, measure_machine, prefill_flops
+from radixa.core.base import CachePolicy, SamplingParams
+from radixa.core.tokens import pack
+from radixa.engine.base import EngineRequest, EngineSettings
+from radixa.engine.load import load_engine
+from radixa.engine.loop import EngineLoop
+
+CONTEXT = 128
+STEPS = 24
+"""Decode steps in one measurement, the first of them at `CONTEXT - STEPS / 2` tokens."""
+
+UNSHARED = CachePolicy(read=False, write=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure: what was run, what came out, and its share of a ceiling where there is one."""
+
+    workload: str
+    batch: int
+    figures: dict[str, float]
+    ratio: float | None = None
+    """The figure that the workload is about, as the README's table names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineReport:
+    machine: Machine
+    model: str
+    dtype: str
+    attention: str
+    ops: str
+    rows: list[Row] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def bench_engine(
+    settings: EngineSettings,
+    workloads: Iterable[str],
+    batches: Iterable[int] = (1, 8, 32),
+    repeats: int = 5,
+    progress: Progress | None = None,
+) -> EngineReport:
+    """Run `decode`, `prefill`, `ttft`, `mixed` or `shared-prefix:N` (N tokens) for each batch size that it takes."""
+    loop = load_engine(settings)
+    report = EngineReport(measure_machine(), loop.info.model, loop.info.dtype, loop.info.attention, loop.info.ops)
+    jobs = [job for workload in workloads for job in _jobs(loop, report.machine, settings, workload, list(batches))]
+    for done, job in enumerate(jobs):
+        if progress:
+            progress("measuring", done, len(jobs))
+        report.rows.append(job(repeats))
+    if progress:
+        progress("measuring", len(jobs), len(jobs))
+    return report
+
+
+def _jobs(
+    loop: EngineLoop, machine: Machine, settings: EngineSettings, workload: str, batches: list[int]
+) -> list[Callable[[int], Row]]:
+    name, _, argument = workload.partition(":")
+    match name:
+        case "decode":
+            return [lambda repeats, b=b: decode(loop, b, repeats) for b in batches]
+        case "prefill":
+            return [lambda repeats: prefill(loop, machine, int(argument or 512), repeats)]
+        case "ttft":
+            return [lambda repeats: ttft(loop, int(argument or 1024), 32, repeats)]
+        case "mixed":
+            return [lambda repeats: mixed(loop)]
+        case "shared-prefix":
+            return [
+                lambda repeats, b=b: shared_prefix(loop, settings, b, int(argument or 4096), repeats) for b in batches
+            ]
+        case _:
+            raise ValueError(f"no workload {workload!r}: expected decode, prefill, ttft, mixed or shared-prefix:N")
+
+
+def decode(loop: EngineLoop, batch: int, repeats: int) -> Row:
+    """Tokens a second of `batch` unshared sequences around 128 tokens of context: engine, and two bare loops."""
+    from radixa.models.decoder import LlamaDecoder
+
+    decoder = loop.runner.decoder
+    assert isinstance(decoder, LlamaDecoder)
+    grouped = GroupedAttention(batch)
+    ways = {
+        "bare": (decoder, loop.runner.attention),
+        "bare_grouped": (LlamaDecoder(decoder.config, decoder.weights, decoder.ops, grouped), grouped),
+    }
+    start, room = CONTEXT - STEPS // 2, CONTEXT + STEPS
+    taken: dict[str, list[float]] = {"engine": [], **{way: [] for way in ways}}
+    for _ in range(repeats):
+        _submit_random(loop, batch, start, STEPS + 1)
+        _until_decoding(loop)
+        taken["engine"] += _timed_steps(loop)
+        for way, (model, attention) in ways.items():
+            bare = BareLoop.start(model, attention, loop.runner.storage.k.dtype, start, batch, room)
+            bare.step()
+            taken[way] += [bare.step() for _ in range(STEPS - 1)]
+    rates = {f"{way}_tokens_per_s": batch / statistics.median(times) for way, times in taken.items()}
+    best = max(rates["bare_tokens_per_s"], rates["bare_grouped_tokens_per_s"])
+    return Row("decode", batch, rates, rates["engine_tokens_per_s"] / best)
+
+
+def prefill(loop: EngineLoop, machine: Machine, tokens: int, repeats: int) -> Row:
+    """A prompt nobody has seen: its speed, and the share of what the model's matrix products allow."""
+    times = []
+    for seed in range(repeats + 1):
+        loop.submit(_request(loop, f"prefill-{seed}", tokens, 1, UNSHARED, seed))
+        times.append(_drain(loop))
+    seconds = statistics.median(times[1:])
+    ceiling = prefill_flops(loop.runner.decoder.config, tokens) / machine.best_flops
+    figures = {"tokens_per_s": tokens / seconds, "seconds": seconds, "ceiling_seconds": ceiling}
+    return Row(f"prefill:{tokens}", 1, figures, ceiling / seconds)
+
+
+def ttft(loop: EngineLoop, prefix: int, new: int, repeats: int) -> Row:
+    """Seconds to the first token of a prompt of `prefix + new` tokens, with nothing and with its prefix in the tree."""
+    warm, cold = [], []
+    for seed in range(repeats):
+        head = _tokens(loop, prefix, 1000 + seed)
+        for into in (cold, warm):
+            prompt = pack(head + _tokens(loop, new, 2000 + 2 * seed + len(into)))
+            if into is cold:
+                loop.cache.flush()
+            sampling = SamplingParams(max_tokens=1, temperature=0, ignore_eos=True)
+            loop.submit(EngineRequest(f"ttft-{seed}-{id(into)}", prompt, sampling=sampling))
+            into.append(_drain(loop))
+    loop.cache.flush()
+    figures = {"cold_seconds": statistics.median(cold), "warm_seconds": statistics.median(warm)}
+    return Row(f"ttft:{prefix}+{new}", 1, figures, figures["warm_seconds"] / figures["cold_seconds"])
+
+
+def mixed(loop: EngineLoop, sequences: int = 256) -> Row:
+    """`sequences` requests of 100 to 1,024 tokens in and out, seed 0: the workload that nano-vllm and mini-sglang share."""
+    rng = random.Random(0)
+    tokens_in = tokens_out = 0
+    for i in range(sequences):
+        prompt, answer = rng.randint(100, 1024), rng.randint(100, 1024)
+        loop.submit(_request(loop, f"mixed-{i}", prompt, answer, CachePolicy(), i))
+        tokens_in, tokens_out = tokens_in + prompt, tokens_out + answer
+    seconds = _drain(loop)
+    loop.cache.flush()
+    figures = {"seconds": seconds, "tokens_in": tokens_in, "tokens_out": tokens_out, "out_per_s": tokens_out / seconds}
+    return Row("mixed", sequences, figures)
+
+
+def shared_prefix(loop: EngineLoop, settings: EngineSettings, batch: int, prefix: int, repeats: int) -> Row:
+    """A decode step of `batch` sequences over one shared prefix, attended as a tree and flat."""
+    from radixa.attention.select import make_attention
+    from radixa.engine.runner import Runner
+    from radixa.models.decoder import LlamaDecoder
+
+    decoder = loop.runner.decoder
+    assert isinstance(decoder, LlamaDecoder)
+    usual = loop.runner
+    head = _tokens(loop, prefix, 7)
+    seconds: dict[str, list[float]] = {"tree": [], "flat": []}
+    runners = {}
+    for way, mode in (("tree", settings.attention), ("flat", "off")):
+        attention = make_attention(mode)  # type: ignore[arg-type]
+        model = LlamaDecoder(decoder.config, decoder.weights, decoder.ops, attention)
+        runners[way] = Runner(model, usual.storage, attention)
+    for repeat in range(repeats):
+        sampling = SamplingParams(max_tokens=2 * STEPS, temperature=0, ignore_eos=True)
+        for i in range(batch):
+            prompt = pack(head + _tokens(loop, 32, 100 * repeat + i))
+            loop.submit(EngineRequest(f"shared-{repeat}-{i}", prompt, sampling=sampling))
+        _until_decoding(loop)
+        for step in range(STEPS):
+            way = "tree" if step % 2 else "flat"
+            loop.runner = runners[way]
+            start = time.perf_counter()
+            loop.step()
+            seconds[way].append(time.perf_counter() - start)
+        loop.runner = usual
+        _drain(loop)
+    loop.cache.flush()
+    tree, flat = statistics.median(seconds["tree"]), statistics.median(seconds["flat"])
+    figures = {"tree_step_seconds": tree, "flat_step_seconds": flat, "tree_tokens_per_s": batch / tree}
+    return Row(f"shared-prefix:{prefix}", batch, figures, flat / tree)
+
+
+def _tokens(loop: EngineLoop, count: int, seed: int) -> list[int]:
+    rng = random.Random(seed)
+    return [rng.randrange(10, loop.info.vocab_size) for _ in range(count)]
+
+
+def _request(loop: EngineLoop, name: str, prompt: int, answer: int, cache: CachePolicy, seed: int) -> EngineRequest:
+    sampling = SamplingParams(max_tokens=answer, temperature=0, ignore_eos=True)
+    return EngineRequest(name, pack(_tokens(loop, prompt, seed)), sampling=sampling, cache=cache)
+
+
+def _submit_random(loop: EngineLoop, batch: int, prompt: int, answer: int) -> None:
+    for i in range(batch):
+        loop.submit(_request(loop, f"r{loop.counters.requests}", prompt, answer, UNSHARED, i))
+
+
+def _until_decoding(loop: EngineLoop) -> None:
+    """Step until every request is past its prompt."""
+    while len(loop.scheduler.waiting) or any(s.prefilling or not s.generated for s in loop.scheduler.running):
+        loop.step()
+
+
+def _timed_steps(loop: EngineLoop) -> list[float]:
+    """Seconds of each step until nothing runs, but for the first and those after a sequence has ended."""
+    batch = len(loop.scheduler.running)
+    loop.step()
+    times = []
+    while len(loop.scheduler.running) == batch:
+        start = time.perf_counter()
+        loop.step()
+        times.append(time.perf_counter() - start)
+    _drain(loop)
+    return times[:-1]
+
+
+def _drain(loop: EngineLoop) -> float:
+    """Seconds until nothing is left to do."""
+    start = time.perf_counter()
+    while loop.busy:
+        loop.step()
+    return time.perf_counter() - start

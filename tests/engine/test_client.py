@@ -1,0 +1,155 @@
+"""The client over a real model: in a thread, in a child process, and when that process dies."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+
+from radixa.core.base import SamplingParams
+from radixa.core.errors import EngineUnavailable, ModelError
+from radixa.engine.base import EngineOutput, EngineRequest, EngineSettings
+from radixa.engine.child import ChildConnection
+from radixa.engine.client import EngineClient, start_engine
+
+if TYPE_CHECKING:
+    from radixa.models.base import ModelFolder
+
+QUESTION = "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n"
+
+
+def settings(model: ModelFolder, **changes: object) -> EngineSettings:
+    return EngineSettings(model=str(model.path), dtype="float32", kv_tokens=2048, **changes)  # type: ignore[arg-type]
+
+
+def question(model: ModelFolder, name: str, max_tokens: int = 16, **changes: object) -> EngineRequest:
+    from radixa.models.tokenizer import load_tokenizer
+
+    prompt = load_tokenizer(model.path).encode(QUESTION)
+    sampling = SamplingParams(max_tokens=max_tokens, temperature=0, **changes)  # type: ignore[arg-type]
+    return EngineRequest(name, prompt, sampling=sampling)
+
+
+async def collect(client: EngineClient, request: EngineRequest) -> list[EngineOutput]:
+    return [output async for output in client.generate(request)]
+
+
+def pid(client: EngineClient) -> int:
+    assert isinstance(client.connection, ChildConnection)
+    return client.connection.pid
+
+
+def alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().split(") ")[1][0] not in "ZX"
+    except OSError:
+        return False
+
+
+@pytest_asyncio.fixture
+async def child(smollm2: ModelFolder) -> AsyncIterator[EngineClient]:
+    client = await start_engine(settings(smollm2))
+    yield client
+    await client.close()
+
+
+async def test_a_child_process_answers(child: EngineClient, smollm2: ModelFolder) -> None:
+    outputs = await collect(child, question(smollm2, "one"))
+    assert "Paris" in "".join(o.text for o in outputs)
+    assert outputs[-1].finish_reason == "stop"
+    assert outputs[-1].usage is not None
+    again = await collect(child, question(smollm2, "two"))
+    assert [o.token_ids for o in again] == [o.token_ids for o in outputs]
+    usage = again[-1].usage
+    assert usage is not None
+    assert usage.cached_tokens == usage.prompt_tokens - 1
+    assert (await child.stats()).requests == 2
+    assert sum(len(node.token_ids) // 4 for node in await child.tree()) == (await child.stats()).tree
+    assert await child.flush() == (usage.prompt_tokens + usage.completion_tokens - 1)
+
+
+async def test_requests_side_by_side_and_one_that_leaves(child: EngineClient, smollm2: ModelFolder) -> None:
+    leaving = child.generate(question(smollm2, "leaving", 500, ignore_eos=True))
+    await anext(leaving)
+    staying = asyncio.create_task(collect(child, question(smollm2, "staying")))
+    await leaving.aclose()
+    assert "Paris" in "".join(o.text for o in await staying)
+    stats = await child.stats()
+    assert (stats.running, stats.waiting, stats.leased) == (0, 0, 0)
+    assert stats.free + stats.tree == stats.capacity
+
+
+async def test_a_refused_request_raises_what_the_engine_said(child: EngineClient) -> None:
+    with pytest.raises(Exception, match="empty"):
+        await collect(child, EngineRequest("r", b""))
+
+
+async def test_a_dead_engine_fails_its_requests_and_is_started_again(child: EngineClient, smollm2: ModelFolder) -> None:
+    stream = child.generate(question(smollm2, "victim", 500, ignore_eos=True))
+    await anext(stream)
+    first = pid(child)
+    os.kill(first, signal.SIGKILL)
+    with pytest.raises(EngineUnavailable, match=r"died \(signal 9, SIGKILL\)"):
+        async for _ in stream:
+            pass
+    assert not child.ready
+    with pytest.raises(EngineUnavailable, match="started again"):
+        await anext(child.generate(question(smollm2, "too early")))
+    for _ in range(600):
+        if child.ready:
+            break
+        await asyncio.sleep(0.1)
+    assert "Paris" in "".join(o.text for o in await collect(child, question(smollm2, "after")))
+    assert pid(child) != first
+    assert child.restarts == 1
+
+
+async def test_an_engine_in_this_process(smollm2: ModelFolder) -> None:
+    client = await start_engine(settings(smollm2), in_process=True)
+    assert "Paris" in "".join(o.text for o in await collect(client, question(smollm2, "one")))
+    await client.close()
+    with pytest.raises(EngineUnavailable):
+        await collect(client, question(smollm2, "two"))
+
+
+@pytest.mark.parametrize("in_process", [True, False])
+async def test_a_model_that_is_not_there(tmp_path: Path, in_process: bool) -> None:
+    with pytest.raises(ModelError, match="nowhere"):
+        await start_engine(EngineSettings(model=str(tmp_path / "nowhere")), in_process=in_process)
+
+
+def test_the_engine_ends_with_its_parent(smollm2: ModelFolder) -> None:
+    script = f"""
+        import asyncio
+        from radixa.engine.base import EngineSettings
+        from radixa.engine.client import start_engine
+
+        async def main():
+            client = await start_engine(EngineSettings(model={str(smollm2.path)!r}, kv_tokens=512))
+            print(client.connection.pid, flush=True)
+            await asyncio.sleep(600)
+
+        asyncio.run(main())
+    """
+    parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    engine = int(parent.stdout.readline())
+    assert alive(engine)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    for _ in range(100):
+        if not alive(engine):
+            break
+        time.sleep(0.01)
+    assert not alive(engine)

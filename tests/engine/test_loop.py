@@ -1,0 +1,248 @@
+"""The loop over a model that sees every slot: scheduling, reuse, retraction and cancellation never change an answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from radixa.core.base import CachePolicy, SamplingParams
+from radixa.core.errors import ContextTooLong, EngineUnavailable, InvalidRequest
+from radixa.core.tokens import pack
+from radixa.engine.base import EngineRequest
+from radixa.engine.loop import EngineLoop
+
+from .content import Collected, content_loop, drain, expected
+
+SYSTEM = [i % 91 for i in range(200)]
+
+
+def request(name: str, prompt: list[int], max_tokens: int = 5, **changes: Any) -> EngineRequest:
+    cache = CachePolicy(read=changes.pop("read", True), write=changes.pop("write", True))
+    sampling = SamplingParams(max_tokens=max_tokens, temperature=0, **changes)
+    return EngineRequest(name, pack(prompt), changes.pop("namespace", ""), sampling, cache)
+
+
+def computed(loop: EngineLoop) -> int:
+    return loop.runner.decoder.computed  # type: ignore[attr-defined,no-any-return]
+
+
+@st.composite
+def scripts(draw: st.DrawFn) -> list[tuple[Any, ...]]:
+    """Requests that begin alike more often than not, with steps and cancellations between them."""
+    actions: list[tuple[Any, ...]] = []
+    for number in range(draw(st.integers(1, 12))):
+        cut = draw(st.integers(0, 120))
+        branch = draw(st.integers(0, 2))
+        own = draw(st.integers(1, 40))
+        prompt = SYSTEM[:cut] + [branch] * 3 + [number % 90 for _ in range(own)]
+        policy = draw(st.sampled_from([(True, True), (True, True), (True, False), (False, False)]))
+        actions.append(("submit", number, prompt, draw(st.integers(1, 30)), policy, draw(st.sampled_from(["a", "b"]))))
+        actions.extend([("step",)] * draw(st.integers(0, 6)))
+        if draw(st.integers(0, 5)) == 0:
+            actions.append(("abort", draw(st.integers(0, number))))
+        if draw(st.integers(0, 9)) == 0:
+            actions.append(("flush",))
+    return actions
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    scripts(),
+    st.sampled_from([220, 300, 1000]),
+    st.sampled_from([1, 7, 64, 2048]),
+    st.sampled_from([1, 4]),
+    st.sampled_from(["radix", "force_miss", "none"]),
+)
+def test_every_answer_is_what_a_fresh_computation_gives(
+    actions: list[tuple[Any, ...]], capacity: int, step_tokens: int, page_size: int, kind: str
+) -> None:
+    loop = content_loop(capacity - capacity % page_size, kind=kind, page_size=page_size, step_tokens=step_tokens)
+    collected, wanted = Collected(), {}
+    for action in actions:
+        match action:
+            case ("submit", number, prompt, count, (read, write), namespace):
+                name = f"r{number}"
+                sampling = SamplingParams(max_tokens=count, temperature=0)
+                made = EngineRequest(name, pack(prompt), namespace, sampling, CachePolicy(read=read, write=write))
+                assert loop.submit(made) is None
+                wanted[name] = expected(prompt, count)
+            case ("step",):
+                if loop.busy:
+                    collected.add(loop.step())
+            case ("abort", number):
+                name = f"r{number}"
+                loop.abort(name)
+                if name in wanted and name not in collected.last:
+                    del wanted[name]
+            case ("flush",):
+                loop.cache.flush()
+    drain(loop, collected)
+    loop.cache.check_integrity()
+    for name, tokens in wanted.items():
+        assert collected.tokens[name] == tokens
+        usage = collected.last[name].usage
+        assert usage is not None
+        assert usage.completion_tokens == len(tokens)
+        assert min(usage.cached_tokens, usage.cache_write_tokens, usage.plain_tokens) >= 0
+        if kind != "radix":
+            assert usage.cached_tokens == 0
+    stats = loop.stats()
+    assert stats.leased == 0
+    assert stats.free + stats.tree == stats.capacity
+
+
+def test_a_second_turn_computes_only_what_is_new() -> None:
+    loop = content_loop()
+    loop.submit(request("one", SYSTEM, 10))
+    first = drain(loop)
+    before = computed(loop)
+    loop.submit(request("two", [*SYSTEM, *first.tokens["one"], 1, 2, 3], 1))
+    usage = drain(loop).last["two"].usage
+    assert usage is not None
+    # The answer's last token was never computed: it was sampled and nothing came after it.
+    assert usage.cached_tokens == len(SYSTEM) + 9
+    assert usage.cache_write_tokens == 4
+    assert usage.plain_tokens == 0
+    assert computed(loop) - before == 4
+
+
+def test_two_waiting_requests_compute_their_common_prefix_once() -> None:
+    loop = content_loop(step_tokens=64)
+    for name in "abcd":
+        loop.submit(request(name, [*SYSTEM, ord(name) % 90], 2))
+    collected = drain(loop)
+    # 200 shared tokens once, then each its own token and one decode step.
+    assert computed(loop) == len(SYSTEM) + 4 * 2
+    assert sorted(collected.last[name].usage.cached_tokens for name in "abcd") == [0, 200, 200, 200]  # type: ignore[union-attr]
+
+
+def test_without_leave_to_share_nobody_waits_for_another() -> None:
+    loop = content_loop(step_tokens=2048)
+    for name in "ab":
+        loop.submit(request(name, SYSTEM, 1, read=False))
+    drain(loop)
+    assert loop.stats().steps == 1
+    assert computed(loop) == 2 * len(SYSTEM)
+
+
+def test_no_store_leaves_nothing_and_reads() -> None:
+    loop = content_loop()
+    loop.submit(request("secret", SYSTEM, 3, write=False))
+    drain(loop)
+    assert loop.stats().tree == 0
+    loop.submit(request("kept", SYSTEM, 3))
+    drain(loop)
+    kept = loop.stats().tree
+    loop.submit(request("reader", [*SYSTEM, 5], 3, write=False))
+    usage = drain(loop).last["reader"].usage
+    assert usage is not None
+    assert (usage.cached_tokens, usage.cache_write_tokens) == (len(SYSTEM), 0)
+    assert loop.stats().tree == kept
+
+
+def test_namespaces_do_not_meet() -> None:
+    loop = content_loop()
+    for name, namespace in (("a", "one"), ("b", "two"), ("c", "one/salt"), ("d", "one")):
+        loop.submit(EngineRequest(name, pack(SYSTEM), namespace, SamplingParams(max_tokens=1, temperature=0)))
+        usage = drain(loop).last[name].usage
+        assert usage is not None
+        assert usage.cached_tokens == (len(SYSTEM) - 1 if name == "d" else 0)
+
+
+def test_a_small_pool_retracts_and_everyone_finishes() -> None:
+    loop = content_loop(256, step_tokens=64, max_running=8)
+    prompts = {f"r{i}": [i] * 20 for i in range(8)}
+    for name, prompt in prompts.items():
+        loop.submit(request(name, prompt, 60))
+    collected = drain(loop)
+    assert loop.stats().retractions > 0
+    for name, prompt in prompts.items():
+        assert collected.tokens[name] == expected(prompt, 60)
+
+
+def test_a_long_prompt_is_computed_beside_decoding_ones() -> None:
+    loop = content_loop(step_tokens=16)
+    loop.submit(request("talker", [1, 2, 3], 40))
+    loop.step()
+    loop.submit(request("reader", SYSTEM, 1))
+    outputs = [loop.step() for _ in range(10)]
+    assert all(any(o.request_id == "talker" for o in step) for step in outputs)  # Not one step without its token.
+    drain(loop)
+
+
+def test_prompts_move_on_even_when_decoding_takes_the_whole_budget() -> None:
+    loop = content_loop(step_tokens=4, max_running=16)
+    for i in range(8):
+        loop.submit(request(f"t{i}", [i, i, i], 200))
+    for _ in range(20):
+        loop.step()
+    loop.submit(request("late", [50] * 30, 1))
+    for _ in range(40):
+        if any(o.request_id == "late" for o in loop.step()):
+            break
+    else:
+        raise AssertionError("the prompt was never computed")
+    drain(loop)
+
+
+def test_a_cancelled_request_ends_before_the_next_step() -> None:
+    loop = content_loop()
+    loop.submit(request("gone", SYSTEM, 1000))
+    for _ in range(8):
+        loop.step()
+    loop.abort("gone")
+    assert not loop.busy
+    stats = loop.stats()
+    assert stats.leased == 0
+    assert stats.tree > 0  # What it computed is kept for whoever comes next.
+    loop.abort("gone")  # Twice is harmless, as is a name nobody knows.
+
+
+def test_the_answer_ends_where_the_context_does() -> None:
+    loop = content_loop(context_length=30)
+    loop.submit(request("r", list(range(20)), 100))
+    last = drain(loop).last["r"]
+    assert last.finish_reason == "length"
+    assert last.usage is not None
+    assert last.usage.completion_tokens == 10
+
+
+@pytest.mark.parametrize(
+    ("prompt", "error", "says"),
+    [
+        ([], InvalidRequest, "empty"),
+        (list(range(50)), ContextTooLong, "maximum context length is 50 tokens, and the prompt has 50"),
+        ([1, 97], InvalidRequest, "from 0 to 96"),
+        ([1, -1], InvalidRequest, "from 0 to 96"),
+    ],
+)
+def test_prompts_that_cannot_be_served(prompt: list[int], error: type[Exception], says: str) -> None:
+    loop = content_loop(context_length=50)
+    refused = loop.submit(request("r", prompt))
+    assert refused is not None
+    assert refused.fault is not None
+    with pytest.raises(error, match=says):
+        raise refused.fault.error()
+    assert not loop.busy
+
+
+def test_a_prompt_longer_than_the_pool_says_so() -> None:
+    refused = content_loop(100).submit(request("r", [1] * 100))
+    assert refused is not None
+    assert refused.fault is not None
+    assert "KV pool 100 slots" in refused.fault.message
+
+
+def test_a_full_queue_refuses_with_503() -> None:
+    loop = content_loop(max_waiting=2)
+    assert loop.submit(request("a", [1])) is None
+    assert loop.submit(request("b", [1])) is None
+    refused = loop.submit(request("c", [1]))
+    assert refused is not None
+    assert refused.fault is not None
+    assert isinstance(refused.fault.error(), EngineUnavailable)
+    assert refused.fault.code == "server_is_overloaded"
+    assert set(drain(loop).last) == {"a", "b"}
