@@ -54,7 +54,7 @@ def cpu_name() -> str:
 
 
 def prefill_flops(config: ModelConfig, tokens: int) -> float:
-    """Operations of the matrix products of one prompt: projections of every token, causal attention, one row of logits."""
+    """Operations of one prompt's matrix products: all projections, causal attention, one row of logits."""
     attention_width = config.heads * config.head_size
     kv_width = config.kv_heads * config.head_size
     per_layer = config.hidden_size * (2 * attention_width + 2 * kv_width + 3 * config.intermediate_size)

@@ -1,7 +1,7 @@
 """The engine alone, in this process: how fast it computes, held against ceilings taken in the same run.
 
-Every row repeats its measurement and gives medians; what is compared is measured in turn (A B A B), so that a machine whose
-speed drifts does not decide a ratio.
+Every row repeats its measurement and gives medians; what is compared is measured in turn (A B A B), so that a machine
+whose speed drifts does not decide a ratio.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 from radixa.bench.bare import BareLoop, GroupedAttention
@@ -73,23 +74,23 @@ def bench_engine(
     return report
 
 
-def _jobs(
-    loop: EngineLoop, machine: Machine, settings: EngineSettings, workload: str, batches: list[int]
-) -> list[Callable[[int], Row]]:
+Job = Callable[[int], Row]
+"""Takes the number of repeats."""
+
+
+def _jobs(loop: EngineLoop, machine: Machine, settings: EngineSettings, workload: str, batches: list[int]) -> list[Job]:
     name, _, argument = workload.partition(":")
     match name:
         case "decode":
-            return [lambda repeats, b=b: decode(loop, b, repeats) for b in batches]
+            return [partial(decode, loop, batch) for batch in batches]
         case "prefill":
-            return [lambda repeats: prefill(loop, machine, int(argument or 512), repeats)]
+            return [partial(prefill, loop, machine, int(argument or 512))]
         case "ttft":
-            return [lambda repeats: ttft(loop, int(argument or 1024), 32, repeats)]
+            return [partial(ttft, loop, int(argument or 1024), 32)]
         case "mixed":
-            return [lambda repeats: mixed(loop)]
+            return [partial(mixed, loop)]
         case "shared-prefix":
-            return [
-                lambda repeats, b=b: shared_prefix(loop, settings, b, int(argument or 4096), repeats) for b in batches
-            ]
+            return [partial(shared_prefix, loop, settings, batch, int(argument or 4096)) for batch in batches]
         case _:
             raise ValueError(f"no workload {workload!r}: expected decode, prefill, ttft, mixed or shared-prefix:N")
 
@@ -134,7 +135,8 @@ def prefill(loop: EngineLoop, machine: Machine, tokens: int, repeats: int) -> Ro
 
 def ttft(loop: EngineLoop, prefix: int, new: int, repeats: int) -> Row:
     """Seconds to the first token of a prompt of `prefix + new` tokens, with nothing and with its prefix in the tree."""
-    warm, cold = [], []
+    warm: list[float] = []
+    cold: list[float] = []
     for seed in range(repeats):
         head = _tokens(loop, prefix, 1000 + seed)
         for into in (cold, warm):
@@ -149,16 +151,18 @@ def ttft(loop: EngineLoop, prefix: int, new: int, repeats: int) -> Row:
     return Row(f"ttft:{prefix}+{new}", 1, figures, figures["warm_seconds"] / figures["cold_seconds"])
 
 
-def mixed(loop: EngineLoop, sequences: int = 256) -> Row:
-    """`sequences` requests of 100 to 1,024 tokens in and out, seed 0: the workload that nano-vllm and mini-sglang share."""
+def mixed(loop: EngineLoop, repeats: int, sequences: int = 256) -> Row:
+    """`sequences` requests of 100 to 1,024 tokens in and out, seed 0: nano-vllm's and mini-sglang's workload."""
     rng = random.Random(0)
-    tokens_in = tokens_out = 0
-    for i in range(sequences):
-        prompt, answer = rng.randint(100, 1024), rng.randint(100, 1024)
-        loop.submit(_request(loop, f"mixed-{i}", prompt, answer, CachePolicy(), i))
-        tokens_in, tokens_out = tokens_in + prompt, tokens_out + answer
-    seconds = _drain(loop)
-    loop.cache.flush()
+    lengths = [(rng.randint(100, 1024), rng.randint(100, 1024)) for _ in range(sequences)]
+    times = []
+    for _ in range(repeats):
+        for i, (prompt, answer) in enumerate(lengths):
+            loop.submit(_request(loop, f"mixed-{i}", prompt, answer, CachePolicy(), i))
+        times.append(_drain(loop))
+        loop.cache.flush()
+    seconds = statistics.median(times)
+    tokens_in, tokens_out = (sum(part) for part in zip(*lengths, strict=True))
     figures = {"seconds": seconds, "tokens_in": tokens_in, "tokens_out": tokens_out, "out_per_s": tokens_out / seconds}
     return Row("mixed", sequences, figures)
 
@@ -176,7 +180,7 @@ def shared_prefix(loop: EngineLoop, settings: EngineSettings, batch: int, prefix
     seconds: dict[str, list[float]] = {"tree": [], "flat": []}
     runners = {}
     for way, mode in (("tree", settings.attention), ("flat", "off")):
-        attention = make_attention(mode)  # type: ignore[arg-type]
+        attention = make_attention(mode)
         model = LlamaDecoder(decoder.config, decoder.weights, decoder.ops, attention)
         runners[way] = Runner(model, usual.storage, attention)
     for repeat in range(repeats):
