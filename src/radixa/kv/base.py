@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from radixa.radix import NodeView
+
 
 class SlotRun(NamedTuple):
     """`length` slots from `start` on."""
@@ -124,6 +126,14 @@ class PrefixCache(Protocol):
     def flush(self, namespace: str | None = None) -> int:
         """Drop every entry that is not in use (of one namespace and those beneath it, or of all); returns the tokens
         dropped."""
+        ...
+
+    def namespaces(self) -> dict[str, int]:
+        """Tokens in the tree by namespace; one that has none is absent."""
+        ...
+
+    def walk(self, namespace: str | None = None, limit: int | None = None) -> list[NodeView]:
+        """Nodes in depth-first order, of one namespace and those beneath it or of all; the first `limit` of them."""
         ...
 
     def stats(self) -> CacheStats: ...

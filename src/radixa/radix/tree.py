@@ -58,7 +58,8 @@ class Tree(Generic[P]):
         self._now = clock()
         self._last_id = 0
         # The payload of a root, whose segment is empty, is never read.
-        self._nowhere: Node[P] = Space[Any]("", None).root
+        self.nowhere: Node[P] = Space[Any]("", None).root
+        """A root without a namespace: where an empty path ends."""
         self._queue: EvictionQueue[P] = EvictionQueue(policy)
 
     # ---- finding and adding
@@ -71,7 +72,7 @@ class Tree(Generic[P]):
         """
         space = self.spaces.get(namespace)
         if space is None:
-            return MatchResult(self._nowhere, 0)
+            return MatchResult(self.nowhere, 0)
         end = len(key) if limit is None else min(len(key), limit * TOKEN_BYTES)
         node, pos = self._descend(space.root, key, end - end % self._page, self._tick(), 1)
         return MatchResult(node, pos // TOKEN_BYTES)
