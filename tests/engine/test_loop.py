@@ -153,7 +153,7 @@ def test_namespaces_do_not_meet() -> None:
 
 
 def test_a_small_pool_retracts_and_everyone_finishes() -> None:
-    loop = content_loop(256, step_tokens=64, max_running=8)
+    loop = content_loop(128, step_tokens=64, max_running=8)
     prompts = {f"r{i}": [i] * 20 for i in range(8)}
     for name, prompt in prompts.items():
         loop.submit(request(name, prompt, 60))
@@ -174,7 +174,7 @@ def test_a_long_prompt_is_computed_beside_decoding_ones() -> None:
 
 
 def test_prompts_move_on_even_when_decoding_takes_the_whole_budget() -> None:
-    loop = content_loop(step_tokens=4, max_running=16)
+    loop = content_loop(4096, step_tokens=4, max_running=16)
     for i in range(8):
         loop.submit(request(f"t{i}", [i, i, i], 200))
     for _ in range(20):

@@ -6,12 +6,11 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Literal
 
 from radixa.core.errors import EngineUnavailable, RadixaError
 from radixa.engine.base import EngineInfo, EngineOutput, EngineRequest, EngineSettings, EngineStats, TreeNode
 from radixa.engine.connection import Connection, ThreadConnection
-from radixa.engine.messages import Abort, Answer, Ask, Failed, Outputs, Ready, Submit
+from radixa.engine.messages import Abort, Answer, Ask, Failed, Outputs, Question, Ready, Submit
 
 Connect = Callable[[EngineSettings], Awaitable[Connection]]
 
@@ -121,11 +120,9 @@ class EngineClient:
             await connection.close()
         self._fail(EngineUnavailable("the engine was stopped"))
 
-    async def _ask(
-        self, what: Literal["stats", "tree", "flush"], namespace: str | None = None, limit: int = 0
-    ) -> Answer:
+    async def _ask(self, what: Question, namespace: str | None = None, limit: int = 0) -> Answer:
         ask = Ask(next(self._ids), what, namespace, limit)
-        answer = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._answers[ask.id] = answer
         try:
             self.connection.send(ask)

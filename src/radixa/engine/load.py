@@ -43,8 +43,8 @@ def load_engine(settings: EngineSettings) -> EngineLoop:
     capacity -= capacity % settings.page_size
     if capacity < 2 * settings.page_size:
         raise ConfigError(
-            f"[engine] kv_tokens = {settings.kv_tokens}, kv_bytes = {settings.kv_bytes}: the KV pool would hold {capacity} tokens "
-            f"of {per_token} bytes; expected at least two pages of {settings.page_size}"
+            f"[engine] kv_tokens = {settings.kv_tokens}, kv_bytes = {settings.kv_bytes}: the KV pool would hold "
+            f"{capacity} tokens of {per_token} bytes; expected at least two pages of {settings.page_size}"
         )
     storage = KVStorage.allocate(config.layers, config.kv_heads, config.head_size, capacity, torch_dtype)
     cache = make_cache(settings.cache, capacity=capacity, page_size=settings.page_size, eviction=settings.eviction)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 
 from radixa.core import tokens as token_ids
@@ -113,7 +112,6 @@ class EngineLoop:
 
     def tree(self, namespace: str | None, limit: int) -> list[TreeNode]:
         """The first `limit` nodes of the tree, depth first, as a viewer sees them."""
-        now = time.monotonic()
         return [
             TreeNode(
                 id=node.id,
@@ -122,8 +120,8 @@ class EngineLoop:
                 token_ids=node.token_ids,
                 depth=node.depth,
                 hits=node.hits,
-                last_use=now - node.last_use,
-                created=now - node.created,
+                last_use=node.last_use,
+                created=node.created,
                 locked=node.locked,
             )
             for node in self.cache.walk(namespace, limit)
@@ -141,7 +139,8 @@ class EngineLoop:
             )
         if prompt >= self.info.capacity:
             raise ContextTooLong(
-                f"The prompt has {prompt} tokens and the KV pool {self.info.capacity} slots: start the server with more ([engine] kv_tokens).",
+                f"The prompt has {prompt} tokens and the KV pool {self.info.capacity} slots: "
+                "start the server with more ([engine] kv_tokens).",
                 param="messages",
             )
         highest = max(token_ids.unpack(request.token_ids))

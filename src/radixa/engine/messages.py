@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
 
 from radixa.engine.base import EngineInfo, EngineOutput, EngineRequest, EngineStats, Fault, TreeNode
+
+Question = Literal["stats", "tree", "flush"]
 
 
 class Submit(msgspec.Struct, frozen=True, tag=True):
@@ -21,7 +24,7 @@ class Ask(msgspec.Struct, frozen=True, tag=True):
     """A question to the engine between two steps; its `Answer` carries the same id."""
 
     id: int
-    what: Literal["stats", "tree", "flush"]
+    what: Question
     namespace: str | None = None
     limit: int = 0
 
@@ -57,5 +60,5 @@ ToEngine = Submit | Abort | Ask | Stop
 FromEngine = Ready | Failed | Outputs | Answer
 
 encode = msgspec.msgpack.Encoder().encode
-decode_to_engine = msgspec.msgpack.Decoder(ToEngine).decode
-decode_from_engine = msgspec.msgpack.Decoder(FromEngine).decode
+decode_to_engine: Callable[[bytes], ToEngine] = msgspec.msgpack.Decoder(ToEngine).decode
+decode_from_engine: Callable[[bytes], FromEngine] = msgspec.msgpack.Decoder(FromEngine).decode

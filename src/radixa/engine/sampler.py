@@ -25,19 +25,14 @@ class Sampled(NamedTuple):
 
 def sample(logits: Tensor, sequences: list[Sequence]) -> list[Sampled]:
     """One token for each row of `logits` [M, vocab] float32, which may be written to."""
-    logprobs = [
-        _Logprobs(logits[i], s) if s.request.sampling.logprobs is not None else None for i, s in _rows(sequences)
-    ]
-    for i, sequence in _rows(sequences):
+    rows = list(enumerate(sequences))
+    logprobs = [None if s.request.sampling.logprobs is None else _Logprobs(logits[i], s) for i, s in rows]
+    for i, sequence in rows:
         if _adjusts(sequence.request.sampling):
             _adjust(logits[i], sequence)
     greedy = logits.argmax(-1).tolist()
-    tokens = [greedy[i] if s.request.sampling.temperature == 0 else _draw(logits[i], s) for i, s in _rows(sequences)]
+    tokens = [greedy[i] if s.request.sampling.temperature == 0 else _draw(logits[i], s) for i, s in rows]
     return [Sampled(t, p.of(t) if p else None) for t, p in zip(tokens, logprobs, strict=True)]
-
-
-def _rows(sequences: list[Sequence]) -> enumerate[Sequence]:
-    return enumerate(sequences)
 
 
 def _adjusts(params: SamplingParams) -> bool:
@@ -56,7 +51,7 @@ def _adjust(row: Tensor, sequence: Sequence) -> None:
 
     params = sequence.request.sampling
     if params.repetition_penalty != 1.0:
-        seen = torch.tensor(sequence.ids(0, sequence.length).tolist()).unique()
+        seen = torch.tensor(list(set(sequence.ids(0, sequence.length))))
         values = row[seen]
         row[seen] = torch.where(values > 0, values / params.repetition_penalty, values * params.repetition_penalty)
     if sequence.counts and (params.frequency_penalty or params.presence_penalty):
