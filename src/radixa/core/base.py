@@ -68,6 +68,8 @@ class GenerateRequest(msgspec.Struct, frozen=True):
     token_ids: bytes | None = None
     n: int = 1
     """Answers wanted; their chunks carry `index` 0 to n - 1."""
+    open_ended: bool = False
+    """The caller named no `max_tokens`: what `sampling` says is our default, and gives way to the model's context."""
 
 
 class TokenLogprob(msgspec.Struct, frozen=True):

@@ -1,0 +1,104 @@
+"""Prices and costs in integers.
+
+A price is pico-dollars per token: 1 $ per million tokens is 1,000,000 p$ a token, so every price that people write with
+up to six decimals is exact. A request is summed in pico-dollars and rounded half up once, to nano-dollars. An unknown
+price is `None` all the way to the answer; it never becomes 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from radixa.core.base import Usage
+from radixa.core.config import Prices
+from radixa.core.errors import ConfigError
+
+PICO_PER_NANO = 1_000
+NANO_PER_USD = 1_000_000_000
+_PICO_PER_TOKEN = 1_000_000
+"""Pico-dollars a token at 1 $ per million tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPrices:
+    """Pico-dollars per token of each kind, each at least 0."""
+
+    input: int
+    cached_input: int
+    cache_write: int
+    output: int
+
+
+FREE = TokenPrices(0, 0, 0, 0)
+
+
+def token_prices(prices: Prices, model: str) -> TokenPrices:
+    """The configuration's dollars per million tokens as integers. ConfigError names `model` and the price."""
+    write = prices.input if prices.cache_write is None else prices.cache_write
+    return TokenPrices(
+        input=_pico(prices.input, f"{model}: price input"),
+        cached_input=_pico(prices.cached_input, f"{model}: price cached_input"),
+        cache_write=_pico(write, f"{model}: price cache_write"),
+        output=_pico(prices.output, f"{model}: price output"),
+    )
+
+
+def _pico(usd_per_mtok: float, where: str) -> int:
+    # repr of a float is the shortest text that reads back as it, which is the text a person wrote.
+    pico = Decimal(repr(usd_per_mtok)) * _PICO_PER_TOKEN
+    if not pico.is_finite() or pico < 0 or pico != int(pico):
+        raise ConfigError(
+            f"{where} = {usd_per_mtok}: expected dollars per million tokens, at least 0, with at most six decimals"
+        )
+    return int(pico)
+
+
+def usd_per_mtok(pico_per_token: int) -> str:
+    """A price as people write it, in exact decimal notation."""
+    return _decimal(pico_per_token, 6)
+
+
+def cost_pico(usage: Usage, prices: TokenPrices) -> int:
+    """What a request costs, in pico-dollars, not yet rounded."""
+    return (
+        usage.plain_tokens * prices.input
+        + usage.cached_tokens * prices.cached_input
+        + usage.cache_write_tokens * prices.cache_write
+        + usage.completion_tokens * prices.output
+    )
+
+
+def round_half_up(pico: int) -> int:
+    """Pico-dollars to nano-dollars."""
+    return (pico + PICO_PER_NANO // 2) // PICO_PER_NANO
+
+
+def cost(usage: Usage, prices: TokenPrices | None) -> int | None:
+    """What a request costs, in nano-dollars; None where the price is unknown."""
+    return None if prices is None else round_half_up(cost_pico(usage, prices))
+
+
+def saved(usage: Usage, prices: TokenPrices | None) -> int | None:
+    """The same request with nothing cached, less what it costs, in nano-dollars.
+
+    The tokens that hit would have been plain input. Both sides are rounded before they are subtracted, so that cost and
+    saving add up to what the uncached request would have cost.
+    """
+    if prices is None:
+        return None
+    uncached = cost_pico(usage, prices) + usage.cached_tokens * (prices.input - prices.cached_input)
+    return round_half_up(uncached) - round_half_up(cost_pico(usage, prices))
+
+
+def usd(nano: int) -> str:
+    """Nano-dollars as dollars in exact decimal notation, a valid JSON number: 0 is `0`, 42 is `0.000000042`."""
+    return _decimal(nano, 9)
+
+
+def _decimal(value: int, places: int) -> str:
+    """`value` / 10**places without an exponent and without trailing zeros."""
+    whole, rest = divmod(abs(value), 10**places)
+    sign = "-" if value < 0 else ""
+    fraction = f"{rest:0{places}d}".rstrip("0")
+    return f"{sign}{whole}.{fraction}" if fraction else f"{sign}{whole}"

@@ -1,0 +1,183 @@
+"""The ASGI application: finds the route, checks the key, runs the handler, sends what it returns.
+
+Raw ASGI, because every request passes here: no framework between the server and the handlers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from radixa.core.errors import EngineUnavailable, MethodNotAllowed, NotFound, RadixaError
+from radixa.gateway.base import EventStream, Header, Receive, Response, Route, Scope, Send
+from radixa.gateway.errors import error_json
+from radixa.gateway.request import ClientLeft, Request
+from radixa.gateway.routes import PREFIXES, ROUTES
+from radixa.gateway.state import Gateway
+
+log = logging.getLogger("radixa.gateway")
+
+_CLIENT_LEFT = 499
+"""What metrics call a request whose client did not wait for the answer; nothing is sent."""
+_UNKNOWN = Route("unknown", {}, open=True)
+
+
+class App:
+    """An ASGI 3 application over one gateway."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+        self._running: set[asyncio.Task[object]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        task = asyncio.current_task()
+        assert task is not None
+        self._running.add(task)
+        request = Request(scope, receive)
+        route = _UNKNOWN
+        status = _CLIENT_LEFT
+        try:
+            route = _find(request)
+            answer = await self._answer(route, request)
+            if isinstance(answer, EventStream):
+                status = await self._stream(answer, request, send)
+            else:
+                status = answer.status
+                await self._send(answer, request, send)
+        except ClientLeft:
+            pass
+        except asyncio.CancelledError:
+            if not request.left:
+                raise
+        finally:
+            await request.close()
+            self._running.discard(task)
+            self.gateway.metrics.request(route.name, status, time.perf_counter() - request.started)
+
+    async def drain(self, grace_s: float) -> None:
+        """Take no new work, and wait for what runs; after `grace_s` end it with an error that says why."""
+        self.gateway.stopping = True
+        running = {task for task in self._running if not task.done()}
+        if running:
+            await asyncio.wait(running, timeout=grace_s)
+        late = {task for task in running if not task.done()}
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=grace_s)
+
+    async def _answer(self, route: Route, request: Request) -> Response | EventStream:
+        try:
+            if route is _UNKNOWN:
+                raise NotFound(f"Invalid URL ({request.method} {request.path})", code="unknown_url")
+            if request.method == "OPTIONS":
+                return Response(b"", 204, headers=(_allow(route),))
+            handler = route.methods.get("GET" if request.method == "HEAD" else request.method)
+            if handler is None:
+                raise MethodNotAllowed(
+                    f"Not allowed to {request.method} on {request.path}. Expected {_names(route)}.",
+                    code="method_not_supported",
+                )
+            if not route.open:
+                if self.gateway.stopping:
+                    raise EngineUnavailable("The server is shutting down.")
+                request.identity = await self.gateway.keys.identify(request.header(b"authorization"))
+            return await handler(self.gateway, request)
+        except RadixaError as error:
+            return _failure(error, route)
+        except asyncio.CancelledError:
+            if request.left or not self.gateway.stopping:
+                raise
+            return _failure(_interrupted(), route)
+        except ClientLeft:
+            raise
+        except Exception:
+            log.exception("request %s (%s %s) failed", request.id, request.method, request.path)
+            return _failure(_unexpected(request), route)
+
+    async def _send(self, answer: Response, request: Request, send: Send) -> None:
+        headers = [(b"content-type", answer.content_type), (b"content-length", b"%d" % len(answer.body))]
+        if answer.status == 204:
+            headers = []
+        await send(_head(answer.status, [*headers, *answer.headers], request))
+        body = b"" if request.method == "HEAD" else answer.body
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def _stream(self, answer: EventStream, request: Request, send: Send) -> int:
+        """Send the events; returns the status under which metrics count the request."""
+        headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+        await send(_head(200, [*headers, *answer.headers], request))
+        status, last = 200, b""
+        try:
+            async for event in answer.events:
+                await send({"type": "http.response.body", "body": event, "more_body": True})
+        except RadixaError as error:
+            status, last = error.status, _error_event(error)
+        except asyncio.CancelledError:
+            if request.left or not self.gateway.stopping:
+                raise
+            interrupted = _interrupted()
+            status, last = interrupted.status, _error_event(interrupted)
+        except Exception:
+            log.exception("request %s (%s %s) failed in mid-stream", request.id, request.method, request.path)
+            status, last = 500, _error_event(_unexpected(request))
+        await send({"type": "http.response.body", "body": last, "more_body": False})
+        return status
+
+
+def _find(request: Request) -> Route:
+    """The route of the request's path; a trailing slash is forgiven."""
+    path = request.path.rstrip("/") if len(request.path) > 1 else request.path
+    route = ROUTES.get(path)
+    if route is None:
+        for prefix, candidate in PREFIXES:
+            if path.startswith(prefix):
+                request.argument = path[len(prefix) :]
+                return candidate
+    return route or _UNKNOWN
+
+
+def _head(status: int, headers: list[Header], request: Request) -> dict[str, object]:
+    """The start of an answer, with the headers that every answer has."""
+    milliseconds = int((time.perf_counter() - request.started) * 1e3)
+    headers += [
+        (b"x-request-id", request.id.encode()),
+        (b"openai-processing-ms", b"%d" % milliseconds),
+        (b"openai-version", b"2020-10-01"),
+    ]
+    return {"type": "http.response.start", "status": status, "headers": headers}
+
+
+def _failure(error: RadixaError, route: Route) -> Response:
+    headers: tuple[Header, ...] = ()
+    if error.status == 405:
+        headers = (_allow(route),)
+    elif error.status == 503:
+        headers = ((b"retry-after", b"1"), (b"retry-after-ms", b"1000"))
+    return Response(error_json(error), error.status, headers=headers)
+
+
+def _error_event(error: RadixaError) -> bytes:
+    return b"data: " + error_json(error) + b"\n\n"
+
+
+def _interrupted() -> EngineUnavailable:
+    return EngineUnavailable("The server is shutting down, and this answer could not be finished.")
+
+
+def _unexpected(request: Request) -> RadixaError:
+    return RadixaError(
+        f"The server had an error while processing your request. Its log has more under the request id {request.id}."
+    )
+
+
+def _names(route: Route) -> str:
+    return " or ".join(route.methods)
+
+
+def _allow(route: Route) -> Header:
+    names = [*route.methods, *(["HEAD"] if "GET" in route.methods else []), "OPTIONS"]
+    return (b"allow", ", ".join(names).encode())

@@ -1,0 +1,66 @@
+"""What the gateway's routes are written in: a request, what answers it, and who asks.
+
+An HTTP request becomes a `Request`; the table of routes names a handler for it; the handler returns a `Response`, or
+an `EventStream` whose first event is already certain, or raises a `RadixaError`, which the app puts in OpenAI's shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from radixa.gateway.request import Request
+    from radixa.gateway.state import Gateway
+
+Header = tuple[bytes, bytes]
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+"""The parts of an ASGI call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer that is complete. `headers` are lower-case; those that every answer has are added by the app."""
+
+    body: bytes
+    status: int = 200
+    content_type: bytes = b"application/json"
+    headers: tuple[Header, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EventStream:
+    """An answer of server-sent events. A `RadixaError` out of `events` is sent as one more event, and ends it."""
+
+    events: AsyncIterator[bytes]
+    headers: tuple[Header, ...] = ()
+
+
+Handler = Callable[["Gateway", "Request"], Awaitable[Response | EventStream]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A path, by the methods it has. `name` is the path as metrics write it; `open` needs no key."""
+
+    name: str
+    methods: dict[str, Handler]
+    open: bool = False
+
+
+encode = msgspec.json.Encoder().encode
+"""Anything the gateway answers with, as JSON."""
+
+
+def json_response(body: Any, status: int = 200) -> Response:
+    return Response(encode(body), status)
+
+
+def served_by(model: str) -> tuple[Header, ...]:
+    """The header that names the model which really answered."""
+    return ((b"x-radixa-served-by", model.encode("ascii", "replace")),)

@@ -1,0 +1,124 @@
+"""One HTTP request: its head, its body within the limit, and whether the client is still there."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import parse_qsl
+
+from radixa.core.errors import BodyTooLarge, InvalidRequest
+from radixa.gateway.auth import Identity
+from radixa.gateway.base import Receive, Scope
+from radixa.providers.streams import T, closing
+
+_DRAIN_FACTOR = 4
+"""A body over the limit is still read, and thrown away, up to this many limits: most clients send all of it before they
+read an answer, and would otherwise see a broken connection instead of the 413."""
+
+
+class ClientLeft(Exception):
+    """The client closed the connection before its body was complete."""
+
+
+class Request:
+    """A request as its handler sees it. `id` is the answer's `x-request-id`."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.id = f"req_{secrets.token_hex(16)}"
+        self.started = time.perf_counter()
+        self.created = int(time.time())
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.left = False
+        """Whether the client closed the connection while it was watched."""
+        self.argument = ""
+        """What stands in the path after the route's own part: the id in `/v1/models/{id}`."""
+        self._scope = scope
+        self._receive = receive
+        self._watcher: asyncio.Task[None] | None = None
+        self._streams: list[AsyncIterator[Any]] = []
+        self._identity: Identity | None = None
+
+    @property
+    def identity(self) -> Identity:
+        """Who asks. Only on routes that need a key."""
+        assert self._identity is not None
+        return self._identity
+
+    @identity.setter
+    def identity(self, identity: Identity) -> None:
+        self._identity = identity
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first header of that lower-case name."""
+        for found, value in self._scope["headers"]:
+            if found == name:
+                return bytes(value)
+        return None
+
+    def query(self) -> dict[str, str]:
+        """The query's parameters; of one given twice, the last."""
+        return dict(parse_qsl(self._scope["query_string"].decode("latin-1"), keep_blank_values=True))
+
+    async def body(self, limit: int) -> bytes:
+        """The whole body. BodyTooLarge where it is over `limit` bytes, ClientLeft where it never ends."""
+        parts, size = [], 0
+        while size <= limit * _DRAIN_FACTOR:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientLeft
+            part = message.get("body", b"")
+            size += len(part)
+            if size <= limit:
+                parts.append(part)
+            else:
+                parts.clear()
+            if not message.get("more_body"):
+                break
+        if size > limit:
+            raise BodyTooLarge(
+                f"The request's body is over this server's limit of {limit} bytes. Expected a smaller one.",
+                code="request_too_large",
+            )
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def watch(self) -> None:
+        """From now on, cancel the task that handles this request when the client leaves. The body has been read."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._watcher = asyncio.create_task(self._wait_for_the_end(task))
+
+    async def _wait_for_the_end(self, task: asyncio.Task[Any]) -> None:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self.left = True
+            task.cancel()
+
+    def owns(self, stream: AsyncIterator[T]) -> AsyncIterator[T]:
+        """Close `stream` when this request is over, however it ends: that cancels the work behind it."""
+        self._streams.append(stream)
+        return stream
+
+    async def close(self) -> None:
+        if self._watcher is not None:
+            self._watcher.cancel()
+        for stream in self._streams:
+            async with closing(stream):
+                pass
+
+
+def integer(query: dict[str, str], name: str, default: int, low: int, high: int) -> int:
+    """A whole number out of a query. InvalidRequest where it is none, or out of range."""
+    text = query.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdecimal()) or not low <= int(text) <= high:
+        raise InvalidRequest(
+            f"Invalid '{name}': '{text}'. Expected a whole number from {low} to {high}.",
+            param=name,
+            code="invalid_value",
+        )
+    return int(text)

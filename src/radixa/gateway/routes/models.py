@@ -1,0 +1,38 @@
+"""`GET /v1/models` and `/v1/models/{id}`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from radixa.gateway.base import Response, json_response
+from radixa.gateway.catalogue import Offer
+from radixa.gateway.request import Request
+from radixa.gateway.state import Gateway
+from radixa.gateway.usage import price_body
+
+
+async def index(gateway: Gateway, request: Request) -> Response:
+    """Every model on offer, the engine's own first."""
+    offers = gateway.catalogue.offers()
+    return json_response({"object": "list", "data": [_body(offer, gateway) for offer in offers]})
+
+
+async def show(gateway: Gateway, request: Request) -> Response:
+    return json_response(_body(gateway.catalogue.resolve(request.argument), gateway))
+
+
+def _body(offer: Offer, gateway: Gateway) -> dict[str, Any]:
+    return {
+        "id": offer.id,
+        "object": "model",
+        "created": gateway.started,
+        "owned_by": offer.provider,
+        "radixa": {
+            "provider": offer.provider,
+            "served_by": offer.served_by,
+            "prices_usd_per_mtok": price_body(offer.prices),
+            "limits": {"rpm": offer.rpm, "tpm": offer.tpm},
+            "context": offer.context,
+            "shutdown_date": offer.shutdown_date,
+        },
+    }

@@ -1,0 +1,77 @@
+"""`POST /v1/tokenize` and `/v1/detokenize`: the serving model's tokens. Free."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from radixa.core import tokens
+from radixa.core.base import Message
+from radixa.core.errors import InvalidRequest
+from radixa.gateway.base import Response, json_response, served_by
+from radixa.gateway.decode import BodyDecoder
+from radixa.gateway.generation import check_token_id
+from radixa.gateway.messages import ChatMessage, plain_messages
+from radixa.gateway.request import Request
+from radixa.gateway.state import Gateway
+
+
+class TokenizeBody(msgspec.Struct, frozen=True):
+    """One of a text (`prompt`, or `text`, which is the same) and chat messages."""
+
+    model: str | None = None
+    prompt: str | None = None
+    text: str | None = None
+    messages: Annotated[list[ChatMessage], Meta(min_length=1)] | None = None
+
+
+class DetokenizeBody(msgspec.Struct, frozen=True):
+    tokens: list[int]
+    model: str | None = None
+
+
+_tokenize = BodyDecoder(TokenizeBody)
+_detokenize = BodyDecoder(DetokenizeBody)
+
+
+async def tokenize(gateway: Gateway, request: Request) -> Response:
+    body = _tokenize(await request.body(gateway.config.server.max_body_bytes))
+    offer = gateway.catalogue.resolve(body.model)
+    local = gateway.local
+    ids = tokens.unpack(await local.tokenize(_content(body)))
+    answer = {
+        "object": "tokens",
+        "model": offer.id,
+        "count": len(ids),
+        "max_model_len": local.engine.info.context_length,
+        "tokens": ids,
+    }
+    return Response(json_response(answer).body, headers=served_by(offer.served_by))
+
+
+async def detokenize(gateway: Gateway, request: Request) -> Response:
+    body = _detokenize(await request.body(gateway.config.server.max_body_bytes))
+    offer = gateway.catalogue.resolve(body.model)
+    local = gateway.local
+    for position, token_id in enumerate(body.tokens):
+        check_token_id(token_id, f"tokens[{position}]", local.tokenizer.vocab_size)
+    text = await asyncio.to_thread(local.tokenizer.decode, body.tokens, skip_special=False)
+    # vLLM calls it `prompt`, SGLang `text`.
+    answer = {"object": "text", "model": offer.id, "prompt": text, "text": text}
+    return Response(json_response(answer).body, headers=served_by(offer.served_by))
+
+
+def _content(body: TokenizeBody) -> str | tuple[Message, ...]:
+    given = [name for name in ("prompt", "text", "messages") if getattr(body, name) is not None]
+    if len(given) != 1:
+        raise InvalidRequest(
+            f"Expected exactly one of 'prompt', 'text' and 'messages', but got {len(given) or 'none'}.",
+            param=given[1] if given else "prompt",
+            code="invalid_value" if given else "missing_required_parameter",
+        )
+    if body.messages is not None:
+        return plain_messages(body.messages)
+    return (body.prompt if body.prompt is not None else body.text) or ""

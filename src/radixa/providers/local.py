@@ -1,0 +1,124 @@
+"""The embedded engine as a provider: template, tokens, engine requests, and one stream of chunks back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+
+from radixa.core import tokens
+from radixa.core.base import GenerateChunk, GenerateRequest, Message, SamplingParams
+from radixa.core.errors import ContextTooLong, EngineUnavailable, InvalidRequest
+from radixa.engine.base import Engine, EngineRequest
+from radixa.models.base import ChatTemplate, Tokenizer
+from radixa.providers.streams import closing, merged
+
+TOKENISER_THREADS = 2
+"""The tokenizer lets go of the interpreter's lock, so one long prompt does not hold up the short ones."""
+
+
+class LocalProvider:
+    """Implements `providers.base.Provider` over an engine of ours. `name` is the model's."""
+
+    def __init__(self, name: str, engine: Engine, tokenizer: Tokenizer, template: ChatTemplate) -> None:
+        self.name = name
+        self.engine = engine
+        self.tokenizer = tokenizer
+        self._template = template
+        self._threads = ThreadPoolExecutor(TOKENISER_THREADS, thread_name_prefix="tokenise")
+
+    @property
+    def ready(self) -> bool:
+        return self.engine.ready
+
+    async def generate(self, request: GenerateRequest) -> AsyncIterator[GenerateChunk]:
+        prompt = await self._prompt(request)
+        sampling = self._fitted(request, tokens.count(prompt))
+        answers = [self._answer(request, prompt, sampling, index) for index in range(request.n)]
+        async with closing(merged(answers)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def tokenize(self, content: str | tuple[Message, ...]) -> bytes:
+        """Token ids of a text, or of messages as the chat template puts them; in a thread beside the loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._tokens, content)
+
+    async def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        await self.engine.close()
+
+    async def _prompt(self, request: GenerateRequest) -> bytes:
+        if request.token_ids is not None:
+            return request.token_ids
+        content = request.messages if request.prompt is None else request.prompt
+        assert content is not None
+        return await self.tokenize(content)
+
+    def _tokens(self, content: str | tuple[Message, ...]) -> bytes:
+        text = content if isinstance(content, str) else self._template.render(content)
+        return self.tokenizer.encode(text)
+
+    def _fitted(self, request: GenerateRequest, prompt: int) -> SamplingParams:
+        """The sampling parameters, their `max_tokens` within the context. ContextTooLong where that cannot be.
+
+        A smaller KV pool than the context also bounds an answer, but that is ours, not the caller's, to know: the
+        engine ends such an answer with `length`.
+        """
+        info = self.engine.info
+        field = "prompt" if request.messages is None else "messages"
+        wanted = request.sampling.max_tokens
+        if not prompt:
+            raise InvalidRequest(f"Invalid '{field}': it has no tokens. Expected at least one.", param=field)
+        if prompt >= info.context_length:
+            raise ContextTooLong(
+                f"This model's maximum context length is {info.context_length} tokens. However, your {field} resulted "
+                f"in {prompt} tokens, and an answer needs at least one more. Please reduce the length of the {field}.",
+                param=field,
+            )
+        if prompt >= info.capacity:
+            raise ContextTooLong(
+                f"Your {field} resulted in {prompt} tokens, and this server's KV pool holds {info.capacity}. "
+                f"Please reduce the length of the {field}, or start the server with more ([engine] kv_tokens).",
+                param=field,
+            )
+        room = info.context_length - prompt
+        if wanted <= room:
+            return request.sampling
+        if request.open_ended:
+            return msgspec.structs.replace(request.sampling, max_tokens=room)
+        raise ContextTooLong(
+            f"This model's maximum context length is {info.context_length} tokens. However, you requested "
+            f"{prompt + wanted} tokens ({prompt} in the {field}, {wanted} in the completion). "
+            f"Please reduce the length of the {field} or the completion.",
+            param=field,
+        )
+
+    async def _answer(
+        self, request: GenerateRequest, prompt: bytes, sampling: SamplingParams, index: int
+    ) -> AsyncIterator[GenerateChunk]:
+        """One of the `n` answers. With a seed each gets its own, or they would all be the same."""
+        if index and sampling.seed is not None:
+            sampling = msgspec.structs.replace(sampling, seed=sampling.seed + index)
+        wanted = EngineRequest(
+            request_id=f"{request.request_id}-{index}",
+            token_ids=prompt,
+            namespace=request.namespace,
+            sampling=sampling,
+            cache=request.cache,
+        )
+        async with closing(self.engine.generate(wanted)) as outputs:
+            async for output in outputs:
+                if output.fault is not None:
+                    raise output.fault.error()
+                if output.finish_reason in ("abort", "error"):
+                    raise EngineUnavailable("the engine gave this request up before it was answered")
+                yield GenerateChunk(
+                    index=index,
+                    text=output.text,
+                    token_ids=output.token_ids,
+                    logprobs=output.logprobs,
+                    finish_reason=output.finish_reason,
+                    usage=output.usage,
+                )

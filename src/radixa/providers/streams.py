@@ -1,0 +1,58 @@
+"""Streams of chunks: closing them for certain, and several as one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import TypeVar, cast
+
+T = TypeVar("T")
+
+
+def closing(stream: AsyncIterator[T]) -> aclosing[AsyncGenerator[T, None]]:
+    """`async with closing(stream) as items`: closed at the end of the block, whatever ends it.
+
+    Our protocols say `AsyncIterator` and ask for async generators, since closing one is how work is cancelled.
+    """
+    return aclosing(cast("AsyncGenerator[T, None]", stream))
+
+
+async def merged(streams: Sequence[AsyncIterator[T]]) -> AsyncIterator[T]:
+    """Items of all `streams` as they come, each stream's in its own order. One that fails closes them all.
+
+    One stream alone is passed through without a task or a queue.
+    """
+    if len(streams) == 1:
+        async with closing(streams[0]) as only:
+            async for item in only:
+                yield item
+        return
+    items: asyncio.Queue[T | Exception | None] = asyncio.Queue()
+    pumps = [asyncio.create_task(_pump(stream, items)) for stream in streams]
+    running = len(pumps)
+    try:
+        while running:
+            found = await items.get()
+            if isinstance(found, Exception):
+                raise found
+            if found is None:
+                running -= 1
+            else:
+                yield found
+    finally:
+        for pump in pumps:
+            pump.cancel()
+        await asyncio.gather(*pumps, return_exceptions=True)
+
+
+async def _pump(stream: AsyncIterator[T], items: asyncio.Queue[T | Exception | None]) -> None:
+    """Move a stream into the queue; None is its end."""
+    try:
+        async with closing(stream) as found:
+            async for item in found:
+                items.put_nowait(item)
+    except Exception as error:  # noqa: BLE001 - handed to the reader, who raises it
+        items.put_nowait(error)
+    else:
+        items.put_nowait(None)

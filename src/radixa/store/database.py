@@ -1,0 +1,83 @@
+"""Opening the database: SQLite in WAL mode by default, any SQLAlchemy URL otherwise, migrated to the newest schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from radixa.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def connect(url: str, default: Path) -> Engine:
+    """An engine on a migrated database. `default` is the SQLite file for an empty `url`; its folder is made.
+
+    ConfigError where the URL is not one, its driver is missing, or the database cannot be reached.
+    """
+    target = _parse(url or f"sqlite:///{default}")
+    try:
+        engine = _sqlite(target) if target.get_backend_name() == "sqlite" else create_engine(target, pool_pre_ping=True)
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        raise ConfigError(f"store.url = {_shown(target)}: its driver is not installed ({error})") from error
+    try:
+        migrate(engine)
+    except SQLAlchemyError as error:
+        engine.dispose()
+        reason = str(getattr(error, "orig", None) or error).strip()
+        raise ConfigError(f"store.url = {_shown(target)}: cannot open the database: {reason}") from error
+    return engine
+
+
+def migrate(engine: Engine) -> None:
+    """Apply the migrations that this database does not have yet, each in a transaction."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _parse(url: str) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError as error:
+        raise ConfigError(
+            f"store.url = {url!r}: expected a URL such as sqlite:///radixa.db or postgresql://…"
+        ) from error
+
+
+def _shown(url: URL) -> str:
+    """The URL for a message, its password hidden."""
+    return repr(url.render_as_string(hide_password=True))
+
+
+def _sqlite(url: URL) -> Engine:
+    """SQLite as a server needs it: readers beside a writer (WAL), waiting for a lock, foreign keys checked."""
+    if url.database and url.database != ":memory:":
+        folder = Path(url.database).absolute().parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise ConfigError(f"store.url = {_shown(url)}: cannot make {folder}: {error.strerror}") from error
+    engine = create_engine(url)
+
+    @event.listens_for(engine, "connect")
+    def pragmas(connection: Any, record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA busy_timeout=5000")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    return engine

@@ -1,0 +1,1 @@
+"""Alembic's script location. `versions/` holds one file a change of the schema."""

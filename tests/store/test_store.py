@@ -1,0 +1,176 @@
+"""The database: migrations from nothing, keys without their secrets, and what goes wrong said plainly."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from radixa.core.config import StoreConfig
+from radixa.core.errors import ConfigError, InvalidRequest, NotFound
+from radixa.store import secrets
+from radixa.store.sql import SqlStore, ensure_first_account, ensure_first_key, open_store
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "deep" / "radixa.db"
+
+
+@pytest.fixture
+def store(file: Path) -> Iterator[SqlStore]:
+    found = open_store(StoreConfig(), file)
+    yield found
+    found.close()
+
+
+def test_migrations_make_the_tables_that_the_code_uses(store: SqlStore) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    from radixa.store.schema import metadata
+
+    with store._engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+
+
+def test_a_second_start_keeps_what_is_there(store: SqlStore, file: Path) -> None:
+    account = store.create_account("acme")
+    key, _ = store.create_key(account.id, "laptop")
+    store.close()
+    again = open_store(StoreConfig(), file)
+    assert again.accounts() == [account]
+    assert again.keys() == [key]
+    again.close()
+
+
+def test_no_secret_is_stored(store: SqlStore, file: Path) -> None:
+    account = store.create_account("acme")
+    key, secret = store.create_key(account.id, "laptop")
+    store.close()
+    for part in file.parent.iterdir():
+        assert secret.encode() not in part.read_bytes()
+    assert key.digest == secrets.digest(secret)
+    assert key.hint == secret[-4:]
+
+
+def test_secrets_are_random_and_recognisable() -> None:
+    made = {secrets.new_secret() for _ in range(100)}
+    assert len(made) == 100
+    # 128 bits of URL-safe characters are 22 of them.
+    assert all(secret.startswith("rx-") and len(secret) >= 3 + 22 for secret in made)
+    assert secrets.hint("short-key") == ""
+
+
+def test_a_key_is_found_by_its_digest_until_it_is_revoked(store: SqlStore) -> None:
+    account = store.create_account("acme")
+    key, secret = store.create_key(account.id, "laptop", admin=True)
+    assert store.key_by_digest(secrets.digest(secret)) == key
+    assert store.key_by_digest(secrets.digest("rx-other")) is None
+    revoked = store.revoke_key(key.id)
+    assert revoked.revoked is not None
+    assert store.key_by_digest(secrets.digest(secret)) is None
+    assert store.keys() == [revoked]
+    assert store.revoke_key(key.id) == revoked
+
+
+def test_keys_by_account(store: SqlStore) -> None:
+    one, two = store.create_account("one"), store.create_account("two")
+    first, _ = store.create_key(one.id, "a")
+    second, _ = store.create_key(two.id, "b")
+    assert store.keys(one.id) == [first]
+    assert store.keys(two.id) == [second]
+    assert store.find_account("two") == two
+    assert store.find_account(one.id) == one
+    assert store.find_account("three") is None
+
+
+def test_what_cannot_be_is_refused(store: SqlStore) -> None:
+    store.create_account("acme")
+    with pytest.raises(InvalidRequest, match="already an account named 'acme'"):
+        store.create_account("acme")
+    with pytest.raises(NotFound, match="no account 'nobody'"):
+        store.create_key("nobody", "x")
+    with pytest.raises(NotFound, match="no key 'key_x'"):
+        store.revoke_key("key_x")
+
+
+@pytest.mark.parametrize("environment", [None, ""])
+def test_the_first_key_is_made_once(store: SqlStore, monkeypatch: pytest.MonkeyPatch, environment: str | None) -> None:
+    if environment is None:
+        monkeypatch.delenv("RADIXA_API_KEY", raising=False)
+    else:
+        monkeypatch.setenv("RADIXA_API_KEY", environment)
+    secret = ensure_first_key(store)
+    assert secret is not None
+    key = store.key_by_digest(secrets.digest(secret))
+    assert key is not None
+    assert key.admin
+    assert ensure_first_key(store) is None
+    assert len(store.keys()) == 1
+
+
+def test_the_first_key_may_be_given(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RADIXA_API_KEY", "rx-from-the-environment")
+    assert ensure_first_key(store) is None
+    key = store.key_by_digest(secrets.digest("rx-from-the-environment"))
+    assert key is not None
+    assert key.admin
+    # Another value later is somebody's client setting, not a new key.
+    monkeypatch.setenv("RADIXA_API_KEY", "rx-another")
+    assert ensure_first_key(store) is None
+    assert store.key_by_digest(secrets.digest("rx-another")) is None
+
+
+@pytest.mark.parametrize("bad", ["with space", "rx-ключ", "tab\t"])
+def test_a_first_key_that_no_header_could_carry(store: SqlStore, monkeypatch: pytest.MonkeyPatch, bad: str) -> None:
+    monkeypatch.setenv("RADIXA_API_KEY", bad)
+    with pytest.raises(ConfigError, match="RADIXA_API_KEY"):
+        ensure_first_key(store)
+
+
+def test_the_first_account_is_made_once(store: SqlStore) -> None:
+    assert ensure_first_account(store) == ensure_first_account(store)
+    assert len(store.accounts()) == 1
+
+
+def test_several_threads_at_once(store: SqlStore) -> None:
+    account = store.create_account("acme")
+    with ThreadPoolExecutor(8) as threads:
+        made = list(threads.map(lambda i: store.create_key(account.id, str(i)), range(24)))
+    kept = store.keys()
+    assert {key.id for key in kept} == {key.id for key, _ in made}
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("not a url", "expected a URL such as sqlite:///"),
+        ("nosuch://host/db", "driver is not installed"),
+        ("sqlite:////proc/radixa/x.db", "cannot make"),
+    ],
+)
+def test_a_url_that_cannot_serve_is_named(url: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        open_store(StoreConfig(url=url))
+    assert "store.url" in caught.value.message
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("these are notes, long enough not to look like an empty database file" * 20)
+    with pytest.raises(ConfigError, match="cannot open the database: file is not a database"):
+        open_store(StoreConfig(url=f"sqlite:///{file}"))
+
+
+def test_the_file_is_an_ordinary_sqlite_database(store: SqlStore, file: Path) -> None:
+    store.create_account("acme")
+    outside = sqlite3.connect(file)
+    assert outside.execute("SELECT name FROM accounts").fetchall() == [("acme",)]
+    outside.close()
