@@ -92,12 +92,13 @@ def prompts(model: ModelFolder, count: int) -> list[bytes]:
 
 def reference(model: ModelFolder, keys: Sequence[bytes]) -> list[list[int]]:
     """What `transformers` answers greedily, one prompt at a time, reading the same GGUF file in float32."""
-    from pathlib import Path
-
     import torch
     from transformers import AutoModelForCausalLM
 
-    gguf = Path(model.source)
+    from radixa.models.catalog import PACKAGED
+    from radixa.models.fetch import packaged_file
+
+    gguf = packaged_file(PACKAGED[model.name])
     loaded: Any = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32).eval()
     answers = []
     with torch.inference_mode():

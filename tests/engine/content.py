@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from radixa.kv.caches import make_cache
 
 from radixa.attention.base import SequenceLayout
 from radixa.core.tokens import pack
@@ -21,6 +20,7 @@ from radixa.engine.base import EngineInfo, EngineOutput
 from radixa.engine.loop import EngineLoop
 from radixa.engine.runner import Runner
 from radixa.engine.scheduler import Scheduler
+from radixa.kv.caches import make_cache
 from radixa.kv.storage import KVStorage
 from radixa.models.base import DecoderInput
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from radixa.kv.caches import make_cache
 
 from radixa.core.tokens import pack
 from radixa.engine.base import EngineRequest
 from radixa.engine.sequence import Sequence
 from radixa.engine.text import TextStream
 from radixa.engine.waiting import WaitingQueue
+from radixa.kv.caches import make_cache
 
 LIMIT = 1 << 20
 
