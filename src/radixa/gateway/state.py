@@ -87,6 +87,10 @@ class Gateway:
             raise EngineUnavailable("The model is still being loaded; /ready says when it can answer.")
         return self._catalogue
 
+    async def close(self) -> None:
+        if self._local is not None:
+            await self._local.close()
+
     def answered(self, account_id: str, meter: Meter) -> None:
         """Count a request that was answered to its end."""
         usage = meter.total()

@@ -33,8 +33,8 @@ class ChatBody(GenerationBody, frozen=True, kw_only=True):
 
 
 class ChatMessageBody(msgspec.Struct, frozen=True):
+    role: Literal["assistant"]
     content: str
-    role: Literal["assistant"] = "assistant"
     refusal: None = None
 
 
@@ -122,7 +122,7 @@ async def _whole(answering: Answering, logprobs: bool) -> ChatCompletion:
     choices = [
         ChatChoice(
             index=index,
-            message=ChatMessageBody("".join(answer.text)),
+            message=ChatMessageBody("assistant", "".join(answer.text)),
             logprobs=chat_logprobs(answer.logprobs, answering.local.tokenizer) if logprobs else None,
             finish_reason=answer.finish_reason,
         )

@@ -1,0 +1,210 @@
+"""`radixa serve`: everything of one server composed, from a configuration to a clean end.
+
+One asyncio process holds HTTP, keys and tokenising; the engine is a child process. The server listens first and answers
+503 on `/ready` while the model is fetched and loaded, so that whoever waits for it can see it come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from radixa.core.config import Config
+from radixa.core.errors import RadixaError
+from radixa.engine.base import EngineSettings
+from radixa.gateway.address import Address, bindable
+from radixa.gateway.app import App
+from radixa.gateway.auth import Identity, KeyRing
+from radixa.gateway.state import Gateway
+from radixa.models.base import ModelFolder, Progress
+from radixa.providers.local import LocalProvider
+from radixa.store.base import Store
+
+if TYPE_CHECKING:
+    from granian.server.embed import Server
+
+T = TypeVar("T")
+
+GRACE_S = 5.0
+"""How long running requests may go on after the signal to stop."""
+_BACKLOG = 2048
+"""Connections that may wait to be accepted, and requests that may run at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """What `serve` tells its caller while it works; the command line prints these."""
+
+    listening: Callable[[str, str | None], None]
+    """The server's address, and the first key if one was just made: this is the only time it can be shown."""
+    progress: Progress
+    ready: Callable[[str], None]
+    """The model's name: from now on `/ready` is 200."""
+    stopping: Callable[[], None]
+    """A signal came; running requests are being finished."""
+
+
+def serve(config: Config, events: Events) -> None:
+    """Serve until SIGTERM or SIGINT; a second signal ends the process at once.
+
+    ConfigError for an address that cannot be had or a configuration that cannot be, ModelError for a model that cannot
+    be served, EngineUnavailable where the engine does not start.
+    """
+    import uvloop
+
+    uvloop.run(_serve(config, events))
+
+
+async def _serve(config: Config, events: Events) -> None:
+    from radixa.store.sql import open_store
+
+    address = bindable(config.server.host, config.server.port, auth=config.server.auth)
+    store = open_store(config.store)
+    try:
+        await _serve_from(store, address, config, events)
+    finally:
+        store.close()
+
+
+async def _serve_from(store: Store, address: Address, config: Config, events: Events) -> None:
+    keys, secret = _keys(store, config)
+    gateway = Gateway(config, store, keys)
+    app = App(gateway)
+    stop = _stop_signal(events.stopping)
+    server = _server(app, address)
+    serving = asyncio.create_task(server.serve())
+    stopped = asyncio.create_task(stop.wait())
+    starting = asyncio.create_task(_start(gateway, events))
+    try:
+        await address.answers()
+        events.listening(address.url, secret)
+        await asyncio.wait({serving, stopped, starting}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            events.ready(gateway.local.name)
+            await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            raise RadixaError(f"the HTTP server at {address.url} ended by itself")
+    finally:
+        stopped.cancel()
+        starting.cancel()
+        await app.drain(GRACE_S)
+        server.stop()  # type: ignore[no-untyped-call]  # granian has no annotations here
+        await asyncio.gather(serving, starting, stopped, return_exceptions=True)
+        await gateway.close()
+
+
+async def _start(gateway: Gateway, events: Events) -> None:
+    """Prepare the model, start the engine and load the tokenizer beside it; then requests can be answered."""
+    from radixa.engine.client import start_engine
+    from radixa.models.chat_template import load_chat_template
+    from radixa.models.prepare import prepare
+    from radixa.models.tokenizer import load_tokenizer
+
+    name = gateway.config.engine.model
+    folder = await _in_thread(lambda: prepare(name, progress=events.progress))
+    events.progress("Starting the engine", 0, 0)
+    starting = asyncio.create_task(start_engine(engine_settings(gateway.config, folder)))
+    try:
+        tokenizer = await _in_thread(lambda: load_tokenizer(folder.path))
+        template = await _in_thread(lambda: load_chat_template(folder.path))
+        engine = await starting
+    except BaseException:
+        starting.cancel()
+        raise
+    gateway.attach(LocalProvider(folder.name, engine, tokenizer, template))
+
+
+def engine_settings(config: Config, folder: ModelFolder) -> EngineSettings:
+    """What the engine process is told."""
+    engine, cache = config.engine, config.cache
+    return EngineSettings(
+        model=str(folder.path),
+        dtype=engine.dtype,
+        device=engine.device,
+        kv_tokens=engine.kv_tokens,
+        kv_bytes=engine.kv_bytes,
+        page_size=engine.page_size,
+        cache="none" if not cache.enabled else "force_miss" if cache.force_miss else "radix",
+        eviction=cache.eviction,
+        attention=engine.attention,
+        max_running=engine.max_running,
+        max_waiting=engine.max_waiting,
+        step_tokens=engine.step_tokens,
+        max_overtakes=engine.max_overtakes,
+        threads=engine.threads,
+    )
+
+
+def _keys(store: Store, config: Config) -> tuple[KeyRing, str | None]:
+    """The key ring, and the first key's secret if it was just made. Without keys everyone is the first account."""
+    from radixa.store.sql import ensure_first_account, ensure_first_key
+
+    if config.server.auth:
+        secret = ensure_first_key(store)
+        return KeyRing(store), secret
+    account = ensure_first_account(store)
+    return KeyRing(store, anyone=Identity(account.id, key_id="", admin=True)), None
+
+
+def _server(app: App, address: Address) -> Server:
+    from granian.constants import HTTPModes, Interfaces
+    from granian.server.embed import Server
+
+    return Server(
+        app,
+        address=address.ip,
+        port=address.port,
+        interface=Interfaces.ASGINL,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=_BACKLOG,
+        log_enabled=False,
+    )
+
+
+def _stop_signal(stopping: Callable[[], None]) -> asyncio.Event:
+    """An event that the first SIGTERM or SIGINT sets."""
+    stop = asyncio.Event()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            os._exit(1)  # The engine's process ends with ours.
+        stop.set()
+        stopping()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    return stop
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """The result of `work`, done in a thread that does not keep the process alive: a download may take its time."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def finish(result: T | None, error: BaseException | None) -> None:
+        if done.cancelled():
+            return
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(result)  # type: ignore[arg-type]  # None is a T where there was no error
+
+    def run() -> None:
+        result, failure = None, None
+        try:
+            result = work()
+        except BaseException as error:  # noqa: BLE001 - raised again where the result is awaited
+            failure = error
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(finish, result, failure)
+
+    threading.Thread(target=run, daemon=True, name="prepare").start()
+    return await done
