@@ -15,8 +15,6 @@ class ForceMissCache(RadixCache):
 
     shares = False
 
-    shares = False
-
     def peek(self, key: bytes, namespace: str) -> int:
         return 0
 

@@ -11,8 +11,6 @@ class NoCache(RadixCache):
 
     shares = False
 
-    shares = False
-
     def match(self, key: bytes, namespace: str, limit: int) -> Lease:
         return self.bare(namespace)
 

@@ -23,8 +23,6 @@ class RadixCache:
 
     shares = True
 
-    shares = True
-
     def __init__(
         self, capacity: int, *, page_size: int, policy: EvictionPolicy, clock: Callable[[], float] = monotonic
     ) -> None:
