@@ -103,11 +103,12 @@ class Catalogue:
         if known is None:
             return f"The model `{name}` does not exist or you do not have access to it."
         variable = KEY_VARIABLES.get(known.entry.provider)
-        reason = (
-            f"no key for {name}: {variable} is not set" if variable else f"no such provider: {known.entry.provider}"
-        )
-        if variable and os.environ.get(variable):
+        if variable is None:
+            reason = f"it names no provider that we know ({known.entry.provider})"
+        elif os.environ.get(variable):
             reason = f"{variable} is set"
+        else:
+            reason = f"no key for {name}: {variable} is not set"
         return (
             f"The model `{name}` is not offered: {reason}, and this release does not call upstream providers yet. "
             "Start the server with --sandbox to have the embedded engine answer under this name."

@@ -59,8 +59,14 @@ def _explain(message: str, kind: Any, body: bytes) -> InvalidRequest:
         return InvalidRequest(f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
     if not path:
         return _unreadable(text)
-    explained = _walk(path, "", _type_info(kind), msgspec.json.decode(body))
     param = path.lstrip(".").replace("[...]", "")
+    explained = None
+    try:
+        explained = _walk(path, "", _type_info(kind), msgspec.json.decode(body))
+    except msgspec.ValidationError:
+        pass  # A number that no type can hold: msgspec's own words have to do.
+    except msgspec.DecodeError as error:
+        return _unreadable(str(error))
     return explained or InvalidRequest(f"Invalid value for '{param}': {text}.", param=param, code="invalid_value")
 
 

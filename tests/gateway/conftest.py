@@ -1,0 +1,87 @@
+"""A gateway over the scripted engine, called without a network."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from radixa.core.config import CacheConfig, Config, EngineConfig, ModelEntry, ServerConfig, StoreConfig
+from radixa.gateway.app import App
+from radixa.gateway.auth import KeyRing
+from radixa.gateway.state import Gateway
+from radixa.providers.local import LocalProvider
+from radixa.store.base import Account
+from radixa.store.sql import SqlStore, open_store
+from tests.gateway.fakes import ByteTokenizer, Client, FakeEngine, PlainTemplate
+
+
+@dataclass
+class World:
+    """One server's parts, and a client with the administrator's key."""
+
+    gateway: Gateway
+    app: App
+    engine: FakeEngine
+    store: SqlStore
+    account: Account
+    client: Client
+
+    def account_client(self, name: str) -> tuple[Account, Client]:
+        """A client with a plain key of a new account."""
+        account = self.store.create_account(name)
+        _, secret = self.store.create_key(account.id, "plain")
+        return account, self.client.using(secret)
+
+
+Build = Callable[..., World]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqlStore]:
+    found = open_store(StoreConfig(), tmp_path / "radixa.db")
+    yield found
+    found.close()
+
+
+@pytest.fixture
+async def build(store: SqlStore) -> AsyncIterator[Build]:
+    """Makes a world; every engine request of it must have ended when the test does."""
+    worlds = []
+
+    def make(
+        engine: FakeEngine | None = None,
+        *,
+        sandbox: bool = True,
+        cache: CacheConfig | None = None,
+        models: tuple[ModelEntry, ...] = (),
+        max_body_bytes: int = 100_000,
+        attach: bool = True,
+    ) -> World:
+        engine = engine or FakeEngine()
+        config = Config(
+            server=ServerConfig(sandbox=sandbox, max_body_bytes=max_body_bytes),
+            engine=EngineConfig(default_max_tokens=64),
+            cache=cache or CacheConfig(),
+            models=models,
+        )
+        gateway = Gateway(config, store, KeyRing(store))
+        if attach:
+            gateway.attach(LocalProvider("fake-model", engine, ByteTokenizer(), PlainTemplate()))
+        account = store.create_account("admin")
+        _, secret = store.create_key(account.id, "first", admin=True)
+        app = App(gateway)
+        worlds.append(World(gateway, app, engine, store, account, Client(app, secret)))
+        return worlds[-1]
+
+    yield make
+    for world in worlds:
+        assert [r.request_id for r in world.engine.requests if r.request_id not in world.engine.ended] == []
+        await world.gateway.close()
+
+
+@pytest.fixture
+def world(build: Build) -> World:
+    return build()
