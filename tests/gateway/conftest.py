@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from radixa.gateway.auth import KeyRing
 from radixa.gateway.state import Gateway
 from radixa.providers.local import LocalProvider
 from radixa.store.base import Account
-from radixa.store.sql import SqlStore, open_store
+from radixa.store.sql import SqlStore, ensure_first_account, open_store
 from tests.gateway.fakes import ByteTokenizer, Client, FakeEngine, PlainTemplate
 
 
@@ -39,8 +40,17 @@ class World:
 Build = Callable[..., World]
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database, migrated once; each test works on a copy."""
+    file = tmp_path_factory.mktemp("store") / "radixa.db"
+    open_store(StoreConfig(), file).close()
+    return file
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqlStore]:
+def store(tmp_path: Path, migrated: Path) -> Iterator[SqlStore]:
+    shutil.copy(migrated, tmp_path / "radixa.db")
     found = open_store(StoreConfig(), tmp_path / "radixa.db")
     yield found
     found.close()
@@ -70,7 +80,7 @@ async def build(store: SqlStore) -> AsyncIterator[Build]:
         gateway = Gateway(config, store, KeyRing(store))
         if attach:
             gateway.attach(LocalProvider("fake-model", engine, ByteTokenizer(), PlainTemplate()))
-        account = store.create_account("admin")
+        account = ensure_first_account(store)
         _, secret = store.create_key(account.id, "first", admin=True)
         app = App(gateway)
         worlds.append(World(gateway, app, engine, store, account, Client(app, secret)))

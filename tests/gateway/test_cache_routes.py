@@ -1,0 +1,167 @@
+"""`/v1/cache`: everyone's counts for administrators, otherwise one's own namespace; nobody's text but one's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from radixa.core.tokens import pack
+from radixa.engine.base import TreeNode
+from radixa.gateway.routes.cache import _worth_showing
+from tests.gateway.conftest import Build, World
+
+SECRET = "the secret plan"
+
+
+@pytest.fixture
+async def two(world: World) -> tuple[World, Any, Any]:
+    """Two accounts with something in the tree each, one of them under a salt too."""
+    account, client = world.account_client("other")
+    await world.client.chat("mine", cache_salt="s")
+    await world.client.chat("mine")
+    await client.chat(SECRET)
+    return world, account, client
+
+
+async def test_an_administrator_sees_everyones_counts(two: tuple[World, Any, Any]) -> None:
+    world, other, _ = two
+    body = (await world.client.get("/v1/cache")).json
+    assert body["scope"] == "all"
+    assert body["mode"] == "radix"
+    assert body["bytes_per_token"] == 4
+    assert body["counters"]["prompt_tokens"] == 0  # the scripted engine counts nothing
+    assert len(body["namespaces"]) == 3
+    assert body["namespaces"][other.id] == {"device": 18 + len(SECRET), "host": 0, "disk": 0}
+    device = body["tiers"]["device"]
+    assert device["capacity"] == 100_000
+    assert device["used"] == sum(space["device"] for space in body["namespaces"].values()) == device["tree"]
+    assert device["free"] == 100_000 - device["used"]
+
+
+async def test_another_key_sees_its_own_and_nothing_else(two: tuple[World, Any, Any]) -> None:
+    world, other, client = two
+    body = (await client.get("/v1/cache")).json
+    assert body["scope"] == other.id
+    assert list(body["namespaces"]) == [other.id]
+    assert body["tiers"]["device"] == {"capacity": 100_000, "used": 18 + len(SECRET)}
+    assert body["counters"]["requests"] == 1
+    before = (await client.get("/v1/cache")).body
+    await world.client.chat("whatever others do")
+    assert (await client.get("/v1/cache")).body == before
+
+
+async def test_a_keys_own_counters(world: World) -> None:
+    _, client = world.account_client("other")
+    await client.chat("twice")
+    await client.chat("twice", stream=True)
+    counters = (await client.get("/v1/cache")).json["counters"]
+    prompt = 18 + len("twice")
+    assert counters == {
+        "requests": 2,
+        "prompt_tokens": 2 * prompt,
+        "cached_tokens": prompt - 1,
+        "cache_write_tokens": prompt,
+        "completion_tokens": 18,
+    }
+
+
+async def test_the_tree_shows_text_to_its_owner_only(two: tuple[World, Any, Any]) -> None:
+    world, other, client = two
+    everyone = await world.client.get("/v1/cache/tree")
+    assert SECRET not in everyone.body.decode()
+    nodes = everyone.json["data"]
+    assert {node["namespace"].split("/")[0] for node in nodes} == {world.account.id, other.id}
+    assert all((node["text"] is None) == (node["namespace"] == other.id) for node in nodes)
+    assert sum(node["tokens"] for node in nodes if node["namespace"] == other.id) == 18 + len(SECRET)
+    own = (await client.get("/v1/cache/tree")).json["data"]
+    assert {node["namespace"] for node in own} == {other.id}
+    assert "".join(node["text"] for node in own) == f"user: {SECRET}\nassistant: "
+    assert own[0] == {
+        "id": 1,
+        "parent": 0,
+        "namespace": other.id,
+        "depth": 0,
+        "tokens": 4,
+        "text": "user",
+        "hits": 2,
+        "last_use": 1.5,
+        "age": 3.0,
+        "locked": False,
+        "tier": "device",
+    }
+
+
+async def test_the_tree_of_another_is_forbidden(two: tuple[World, Any, Any]) -> None:
+    world, other, client = two
+    # A prefix of an id is no owner of it.
+    for namespace in (world.account.id, f"{world.account.id}/x", other.id[:-1], f"{other.id}x"):
+        answer = await client.get(f"/v1/cache/tree?namespace={namespace}")
+        assert (answer.status, answer.error["param"]) == (403, "namespace")
+        answer = await client.delete(f"/v1/cache?namespace={namespace}")
+        assert answer.status == 403
+    assert (await client.get(f"/v1/cache/tree?namespace={other.id}")).status == 200
+    one = (await world.client.get(f"/v1/cache/tree?namespace={other.id}")).json["data"]
+    assert {node["namespace"] for node in one} == {other.id}
+
+
+async def test_limits_of_the_tree(two: tuple[World, Any, Any]) -> None:
+    world, _, _ = two
+    cut = (await world.client.get("/v1/cache/tree?limit=3")).json
+    assert (len(cut["data"]), cut["has_more"]) == (3, True)
+    whole = (await world.client.get("/v1/cache/tree?limit=6")).json
+    assert (len(whole["data"]), whole["has_more"]) == (6, False)
+    shallow = (await world.client.get("/v1/cache/tree?depth=1")).json["data"]
+    assert {node["parent"] for node in shallow} == {0}
+    big = (await world.client.get(f"/v1/cache/tree?min_tokens={14 + len(SECRET)}")).json["data"]
+    # The one big node, and the small one above it.
+    assert [node["tokens"] for node in big] == [4, 14 + len(SECRET)]
+    for query in ("limit=0", "limit=10001", "limit=x", "depth=-1", "min_tokens=1.5", "limit="):
+        answer = await world.client.get(f"/v1/cache/tree?{query}")
+        assert (answer.status, answer.error["param"]) == (400, query.split("=")[0])
+
+
+def test_nodes_that_lead_to_a_big_one_are_kept() -> None:
+    def node(number: int, parent: int, tokens: int) -> TreeNode:
+        return TreeNode(number, parent, "n", pack([0] * tokens), 0, 0, 0.0, 0.0, locked=False)
+
+    nodes = [node(1, 0, 2), node(2, 1, 2), node(3, 2, 9), node(4, 1, 2), node(5, 0, 9), node(6, 5, 1)]
+    assert [kept.id for kept in _worth_showing(nodes, 10, 5)] == [1, 2, 3, 5]
+    assert [kept.id for kept in _worth_showing(nodes, 2, 1)] == [1, 2, 4, 5, 6]
+    assert [kept.id for kept in _worth_showing(nodes, 2, 5)] == [5]
+
+
+async def test_dropping_ones_own(two: tuple[World, Any, Any]) -> None:
+    world, other, client = two
+    gone = (await client.delete("/v1/cache")).json
+    assert gone == {"object": "cache.flushed", "dropped_tokens": 18 + len(SECRET)}
+    assert other.id not in world.engine.kept
+    assert len(world.engine.kept) == 2
+    assert (await client.chat(SECRET)).json["usage"]["cached_tokens"] == 0
+
+
+async def test_an_administrator_drops_one_namespace_or_all(two: tuple[World, Any, Any]) -> None:
+    world, other, _ = two
+    await world.client.delete(f"/v1/cache?namespace={other.id}")
+    assert other.id not in world.engine.kept
+    await world.client.delete("/v1/cache")
+    assert world.engine.kept == {}
+
+
+async def test_what_cannot_be_dropped_alone_is_not_dropped_with_the_rest(two: tuple[World, Any, Any]) -> None:
+    world, _, _ = two
+    session = await world.client.delete("/v1/cache?session_id=s")
+    assert (session.status, session.error["param"]) == (400, "session_id")
+    prefix = await world.client.call("DELETE", "/v1/cache", b'{"messages": []}')
+    assert prefix.status == 400
+    assert len(world.engine.kept) == 3
+
+
+@pytest.mark.parametrize(
+    ("cache", "mode"), [({"enabled": False}, "none"), ({"force_miss": True}, "force_miss"), ({}, "radix")]
+)
+async def test_the_mode_is_told(build: Build, cache: dict[str, Any], mode: str) -> None:
+    from radixa.core.config import CacheConfig
+
+    world = build(cache=CacheConfig(**cache))
+    assert (await world.client.get("/v1/cache")).json["mode"] == mode

@@ -1,0 +1,216 @@
+"""`/health`, `/ready`, `/metrics`, `/v1/models`; before there is an engine, and while it is away."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from radixa.core.config import Config, ModelEntry, Prices
+from radixa.core.errors import ConfigError, ModelNotFound
+from radixa.core.money import TokenPrices
+from radixa.gateway import catalogue as catalogue_module
+from radixa.gateway.auth import KeyRing
+from radixa.gateway.catalogue import Catalogue, entries_with, shipped
+from radixa.gateway.state import Gateway
+from radixa.providers.local import LocalProvider
+from radixa.store.sql import SqlStore
+from tests.gateway.conftest import Build, World
+from tests.gateway.fakes import ByteTokenizer, FakeEngine, PlainTemplate
+
+
+async def test_before_there_is_an_engine(build: Build) -> None:
+    world = build(attach=False)
+    assert (await world.client.get("/health")).status == 200
+    ready = await world.client.get("/ready")
+    assert ready.status == 503
+    assert ready.json["status"] == "starting"
+    assert "still being loaded" in ready.json["reason"]
+    for answer in (
+        await world.client.chat(),
+        await world.client.get("/v1/models"),
+        await world.client.get("/v1/cache"),
+    ):
+        assert answer.status == 503
+        assert answer.error["type"] == "service_unavailable_error"
+        assert answer.headers["retry-after"] == "1"
+        assert answer.headers["retry-after-ms"] == "1000"
+    assert "radixa_engine_up 0.0" in (await world.client.get("/metrics")).body.decode()
+    world.gateway.attach(LocalProvider("late", FakeEngine(), ByteTokenizer(), PlainTemplate()))
+    ready = await world.client.get("/ready")
+    assert (ready.status, ready.json) == (200, {"status": "ready", "model": "late"})
+    assert (await world.client.chat()).status == 200
+
+
+async def test_while_the_engine_is_started_again(world: World) -> None:
+    world.engine.ready = False
+    ready = await world.client.get("/ready")
+    assert ready.status == 503
+    assert "being started again" in ready.json["reason"]
+    answer = await world.client.chat()
+    assert answer.status == 503
+    assert answer.error["code"] == "engine_unavailable"
+    # The catalogue is known without it.
+    assert (await world.client.get("/v1/models")).status == 200
+    assert "radixa_engine_up 0.0" in (await world.client.get("/metrics")).body.decode()
+    world.engine.ready = True
+    assert (await world.client.get("/ready")).status == 200
+
+
+def figures(text: str) -> dict[str, float]:
+    """Every sample by its name and labels."""
+    found = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
+            found[f"{sample.name}{{{labels}}}"] = sample.value
+    return found
+
+
+async def test_metrics_count_and_name_nobody(world: World) -> None:
+    account, client = world.account_client("a-secret-name")
+    await client.chat("same", model="gpt-4.1")
+    await client.chat("same", model="gpt-4.1", stream=True)
+    await client.chat(n="x")
+    await client.get("/v1/models/gpt-4.1")
+    text = (await world.client.get("/metrics")).body.decode()
+    found = figures(text)
+    assert found["radixa_requests_total{route=/v1/chat/completions,status=200}"] == 2
+    assert found["radixa_requests_total{route=/v1/chat/completions,status=400}"] == 1
+    assert found["radixa_requests_total{route=/v1/models/{id},status=200}"] == 1
+    assert found["radixa_prompt_tokens_total{model=gpt-4.1}"] == 2 * 22
+    assert found["radixa_cached_tokens_total{model=gpt-4.1}"] == 21
+    assert found["radixa_cache_write_tokens_total{model=gpt-4.1}"] == 22
+    assert found["radixa_completion_tokens_total{model=gpt-4.1}"] == 18
+    assert found["radixa_time_to_first_token_seconds_count{model=gpt-4.1}"] == 2
+    assert found["radixa_request_seconds_count{route=/v1/chat/completions}"] == 3
+    assert found["radixa_engine_up{}"] == 1
+    assert found["radixa_engine_capacity{}"] == 100_000
+    assert found["radixa_engine_evicted_tokens_total{}"] == 0
+    assert account.id not in text
+    assert "a-secret-name" not in text
+
+
+async def test_models_with_their_prices(world: World) -> None:
+    body = (await world.client.get("/v1/models")).json
+    assert body["object"] == "list"
+    own, *others = body["data"]
+    assert own == {
+        "id": "fake-model",
+        "object": "model",
+        "created": world.gateway.started,
+        "owned_by": "radixa",
+        "radixa": {
+            "provider": "radixa",
+            "served_by": "fake-model",
+            "prices_usd_per_mtok": {"input": 0, "cached_input": 0, "cache_write": 0, "output": 0},
+            "limits": {"rpm": None, "tpm": None},
+            "context": 1000,
+            "shutdown_date": None,
+        },
+    }
+    table = [
+        # name, provider, input = output = cache write, cached, requests and tokens a minute, shutdown
+        ("gpt-4.1", "openai", 8.00, 2.00, 500, 150_000, "2027-01-14"),
+        ("gpt-4.1-mini", "openai", 2.00, 0.50, 500, 150_000, "2027-01-14"),
+        ("deepseek-chat", "deepseek", 0.42, 0.042, 60, 6_000, "2026-07-24"),
+        ("deepseek-reasoner", "deepseek", 0.42, 0.042, 60, 6_000, "2026-07-24"),
+        ("claude-3-5-sonnet", "anthropic", 15.00, 1.50, None, None, "2025-10-22"),
+        ("gemini-2.0-flash", "gemini", 2.50, 0.25, None, None, "2026-06-01"),
+    ]
+    assert [model["id"] for model in others] == [row[0] for row in table]
+    for model, (name, provider, price, cached, rpm, tpm, shutdown) in zip(others, table, strict=True):
+        assert model["radixa"] == {
+            "provider": provider,
+            "served_by": "fake-model",
+            "prices_usd_per_mtok": {"input": price, "cached_input": cached, "cache_write": price, "output": price},
+            "limits": {"rpm": rpm, "tpm": tpm},
+            "context": 1000,
+            "shutdown_date": shutdown,
+        }
+        assert (await world.client.get(f"/v1/models/{name}")).json == model
+
+
+async def test_prices_are_written_as_people_write_them(world: World) -> None:
+    body = (await world.client.get("/v1/models/deepseek-chat")).body.decode()
+    assert '"prices_usd_per_mtok":{"input":0.42,"cached_input":0.042,"cache_write":0.42,"output":0.42}' in body
+
+
+async def test_without_sandbox_only_the_own_model_is_offered(build: Build) -> None:
+    world = build(sandbox=False)
+    assert [model["id"] for model in (await world.client.get("/v1/models")).json["data"]] == ["fake-model"]
+    missing = await world.client.get("/v1/models/gpt-4.1")
+    assert (missing.status, missing.error["code"]) == (404, "model_not_found")
+    assert (await world.client.chat()).status == 200
+
+
+async def test_an_operators_entries(build: Build) -> None:
+    dear = Prices(input=1.0, cached_input=0.5, output=2.0)
+    entries = (
+        ModelEntry("house/model", "radixa", prices=(dear,), rpm=5, context=500),
+        ModelEntry("gpt-4.1", "openai", prices=(dear,)),
+        ModelEntry("unpriced", "radixa"),
+        ModelEntry("fake-model", "radixa", prices=(dear,)),
+    )
+    world = build(sandbox=False, models=entries)
+    models = {model["id"]: model["radixa"] for model in (await world.client.get("/v1/models")).json["data"]}
+    # A provider that is the engine itself needs no sandbox; the engine's own model may be given a price.
+    assert list(models) == ["fake-model", "house/model", "unpriced"]
+    assert models["house/model"]["limits"] == {"rpm": 5, "tpm": None}
+    assert models["house/model"]["context"] == 500
+    assert models["unpriced"]["prices_usd_per_mtok"] is None
+    assert models["fake-model"]["prices_usd_per_mtok"]["output"] == 2
+    assert (await world.client.get("/v1/models/house/model")).status == 200
+    assert len(entries_with(entries)) == len(shipped()) + 3
+
+
+def test_prices_change_on_their_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    prices = (
+        Prices(input=2.0, cached_input=1.0, output=2.0, since="2026-06-01"),
+        Prices(input=1.0, cached_input=0.5, output=1.0),
+        Prices(input=3.0, cached_input=1.5, output=3.0, since="2027-01-01"),
+    )
+    found = Catalogue([ModelEntry("m", "openai", prices=prices)], own="own", context=1000, sandbox=True)
+
+    class Clock(datetime):
+        day = ""
+
+        @classmethod
+        def now(cls, tz: Any = None) -> Clock:
+            return cls.fromisoformat(f"{cls.day}T12:00:00").replace(tzinfo=UTC)
+
+    monkeypatch.setattr(catalogue_module, "datetime", Clock)
+    for Clock.day, price in [("2026-05-31", 1), ("2026-06-01", 2), ("2026-12-31", 2), ("2027-01-01", 3)]:
+        assert found.resolve("m").prices == TokenPrices(
+            price * 1_000_000, price * 500_000, price * 1_000_000, price * 1_000_000
+        )
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        (ModelEntry("m", "openai", prices=(Prices(-1.0, 0.1, 1.0),)), "m: price input = -1.0: expected dollars"),
+        (ModelEntry("m", "openai", prices=(Prices(1.0, 1.0, 1.0, since="June"),)), "m: since = 'June': expected a day"),
+        (ModelEntry("m", "openai", shutdown_date="2027-13-01"), "m: shutdown_date = '2027-13-01': expected a day"),
+    ],
+)
+def test_a_catalogue_that_cannot_be(store: SqlStore, entry: ModelEntry, says: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        Gateway(Config(models=(entry,)), store, KeyRing(store))
+
+
+def test_a_name_nobody_knows() -> None:
+    with pytest.raises(ModelNotFound, match="`x` does not exist"):
+        Catalogue(shipped(), own="own", context=10, sandbox=True).resolve("x")
+
+
+def test_cached_input_is_the_providers_share_of_the_list_price() -> None:
+    """What each provider asks for a cached token, times the list price."""
+    share = {"openai": 0.25, "deepseek": 0.1, "anthropic": 0.1, "gemini": 0.1}
+    for entry in shipped():
+        (prices,) = entry.prices
+        assert prices.cached_input == pytest.approx(prices.input * share[entry.provider])
+        assert prices.cache_write == prices.output == prices.input
