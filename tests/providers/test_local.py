@@ -1,0 +1,157 @@
+"""The embedded engine as a provider: what it is asked, what it answers, what is refused before it is asked."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+
+import pytest
+
+from radixa.core.base import CachePolicy, GenerateChunk, GenerateRequest, Message, SamplingParams, Usage
+from radixa.core.errors import ContextTooLong, EngineUnavailable, InvalidRequest, RadixaError
+from radixa.core.tokens import pack, unpack
+from radixa.engine.base import EngineOutput, EngineRequest, Fault
+from radixa.providers.local import LocalProvider
+from radixa.providers.streams import closing
+from tests.gateway.fakes import ByteTokenizer, FakeEngine, PlainTemplate
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[LocalProvider]:
+    found = LocalProvider("fake", FakeEngine(), ByteTokenizer(), PlainTemplate())
+    yield found
+    await found.close()
+
+
+def request(**fields: object) -> GenerateRequest:
+    given = {
+        "request_id": "r",
+        "model": "m",
+        "namespace": "acct/s",
+        "sampling": SamplingParams(max_tokens=5, seed=1),
+        "cache": CachePolicy(write=False),
+    }
+    return GenerateRequest(**{**given, **fields})  # type: ignore[arg-type]
+
+
+async def chunks(provider: LocalProvider, **fields: object) -> list[GenerateChunk]:
+    return [chunk async for chunk in provider.generate(request(**fields))]
+
+
+def engine_of(provider: LocalProvider) -> FakeEngine:
+    assert isinstance(provider.engine, FakeEngine)
+    return provider.engine
+
+
+async def test_an_answer_in_chunks(provider: LocalProvider) -> None:
+    found = await chunks(provider, prompt="hi")
+    assert "".join(chunk.text for chunk in found) == "forty"
+    assert [chunk.finish_reason for chunk in found] == [None] * 4 + ["length"]
+    assert found[-1].usage == Usage(2, 0, 0, 5)
+    assert {chunk.index for chunk in found} == {0}
+    assert engine_of(provider).requests == [
+        EngineRequest(
+            "r-0", pack(list(b"hi")), "acct/s", SamplingParams(max_tokens=5, seed=1), CachePolicy(write=False)
+        )
+    ]
+
+
+async def test_messages_go_through_the_template_and_ids_as_they_are(provider: LocalProvider) -> None:
+    await chunks(provider, messages=(Message("user", "hi"),))
+    await chunks(provider, token_ids=pack([1, 256]))
+    first, second = engine_of(provider).requests
+    assert bytes(unpack(first.token_ids)) == b"user: hi\nassistant: "
+    assert unpack(second.token_ids) == [1, 256]
+
+
+async def test_n_answers_are_n_requests_with_seeds_of_their_own(provider: LocalProvider) -> None:
+    found = await chunks(provider, prompt="hi", n=3)
+    assert {chunk.index for chunk in found} == {0, 1, 2}
+    assert [asked.request_id for asked in engine_of(provider).requests] == ["r-0", "r-1", "r-2"]
+    assert [asked.sampling.seed for asked in engine_of(provider).requests] == [1, 2, 3]
+    assert sum(chunk.usage is not None for chunk in found) == 3
+
+
+async def test_no_seed_stays_no_seed(provider: LocalProvider) -> None:
+    await chunks(provider, prompt="hi", n=2, sampling=SamplingParams())
+    assert [asked.sampling.seed for asked in engine_of(provider).requests] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "param"),
+    [
+        ({"prompt": ""}, InvalidRequest, "prompt"),
+        ({"token_ids": b""}, InvalidRequest, "prompt"),
+        ({"prompt": "x" * 1000}, ContextTooLong, "prompt"),
+        ({"messages": (Message("user", "x" * 1000),)}, ContextTooLong, "messages"),
+        ({"prompt": "x" * 996}, ContextTooLong, "prompt"),
+    ],
+)
+async def test_what_cannot_fit_never_reaches_the_engine(
+    provider: LocalProvider, fields: dict[str, object], kind: type[RadixaError], param: str
+) -> None:
+    with pytest.raises(kind) as caught:
+        await chunks(provider, **fields)
+    assert caught.value.param == param
+    assert engine_of(provider).requests == []
+
+
+async def test_an_open_ended_request_gives_way_to_the_context(provider: LocalProvider) -> None:
+    await chunks(provider, prompt="x" * 996, open_ended=True)
+    assert engine_of(provider).requests[0].sampling.max_tokens == 4
+
+
+async def test_closing_ends_every_answer(provider: LocalProvider) -> None:
+    async with closing(provider.generate(request(prompt="hi", n=3))) as items:
+        await anext(items)
+    assert sorted(engine_of(provider).ended) == ["r-0", "r-1", "r-2"]
+    assert engine_of(provider).finished == []
+
+
+async def test_ready_is_the_engines(provider: LocalProvider) -> None:
+    assert provider.ready
+    engine_of(provider).ready = False
+    assert not provider.ready
+
+
+class Failing(FakeEngine):
+    """Answers with one last output, whatever it is asked."""
+
+    last = EngineOutput("r-0")
+
+    async def generate(self, request: EngineRequest) -> AsyncIterator[EngineOutput]:
+        yield self.last
+
+
+@pytest.mark.parametrize(
+    ("last", "kind", "says"),
+    [
+        (
+            EngineOutput("r-0", finish_reason="error", fault=Fault("ContextTooLong", "too long")),
+            ContextTooLong,
+            "too long",
+        ),
+        (EngineOutput("r-0", finish_reason="error"), EngineUnavailable, "gave this request up"),
+        (EngineOutput("r-0", finish_reason="abort"), EngineUnavailable, "gave this request up"),
+    ],
+)
+async def test_an_engine_that_could_not(last: EngineOutput, kind: type[RadixaError], says: str) -> None:
+    engine = Failing()
+    engine.last = last
+    provider = LocalProvider("fake", engine, ByteTokenizer(), PlainTemplate())
+    with pytest.raises(kind, match=says):
+        await chunks(provider, prompt="hi")
+    await provider.close()
+    assert engine.closed
+
+
+def test_the_gateway_imports_no_torch() -> None:
+    """Its process must stay small: only the engine's loads torch."""
+    code = (
+        "import sys, radixa.gateway.app, radixa.gateway.serve, radixa.providers.local, radixa.store.sql, "
+        "radixa.engine.client, radixa.models.prepare, radixa.models.tokenizer, radixa.models.chat_template\n"
+        "print([name for name in ('torch', 'transformers') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
