@@ -54,7 +54,8 @@ class TorchOps:
 
     def silu_mul(self, gate_up: Tensor) -> Tensor:
         gate, up = gate_up.chunk(2, dim=-1)
-        return functional.silu(gate) * up
+        # Contiguous, because torch's vector and scalar code round exp differently, and row ends would be scalar.
+        return functional.silu(gate.contiguous()) * up
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
