@@ -79,19 +79,18 @@ class Client:
             raise CallFailed(f"{self.url} offers no model")
         return str(models[0]["id"])
 
-    async def chat(
-        self, model: str, messages: Sequence[Message], max_tokens: int | None = None, **extra: Any
-    ) -> AsyncIterator[Answer]:
-        """Stream one answer: the same `Answer` object after each piece of it, complete at the last."""
+    async def chat(self, model: str, messages: Sequence[Message], **wishes: Any) -> AsyncIterator[Answer]:
+        """Stream one answer: the same `Answer` object after each piece of it, complete at the last.
+
+        `wishes` are further fields of the request's body, such as `max_tokens`.
+        """
         body: dict[str, Any] = {
             "model": model,
             "messages": [{"role": message.role, "content": message.content} for message in messages],
             "stream": True,
             "stream_options": {"include_usage": True},
-            **extra,
+            **wishes,
         }
-        if max_tokens is not None:
-            body["max_tokens"] = max_tokens
         answer = Answer(started=time.perf_counter())
         async with self._request("POST", "/v1/chat/completions", json=body) as response:
             answer.headers = {name.lower(): value for name, value in response.headers.items()}
@@ -103,12 +102,10 @@ class Client:
         answer.ended = time.perf_counter()
         yield answer
 
-    async def complete(
-        self, model: str, messages: Sequence[Message], max_tokens: int | None = None, **extra: Any
-    ) -> Answer:
+    async def complete(self, model: str, messages: Sequence[Message], **wishes: Any) -> Answer:
         """The whole answer of `chat`."""
         answer = Answer(started=time.perf_counter())
-        async for grown in self.chat(model, messages, max_tokens, **extra):
+        async for grown in self.chat(model, messages, **wishes):
             answer = grown
         return answer
 

@@ -124,7 +124,7 @@ async def ask(client: Client, model: str, request: RequestSpec, line: str = "") 
     messages = list(request.messages)
     if line:
         messages[0] = Message(messages[0].role, f"{line}\n{messages[0].content}")
-    answer = await client.complete(model, messages, request.max_tokens, temperature=0)
+    answer = await client.complete(model, messages, max_tokens=request.max_tokens, temperature=0)
     return Measurement(
         request=request,
         answer=answer.text,

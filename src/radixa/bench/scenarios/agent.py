@@ -39,11 +39,7 @@ _TOOLS = (
     ("read_file", "A file of a service's repository at a revision.", "path revision"),
     ("edit_file", "Replace one passage of a file by another and return the difference.", "path old new"),
     ("run_tests", "Run the tests under a folder and return the names of those that fail.", "folder timeout_s:integer"),
-    (
-        "query_metrics",
-        "A time series of one metric of a service, in steps of a minute.",
-        "service metric minutes:integer",
-    ),
+    ("query_metrics", "A time series of one metric of a service, a value a minute.", "service metric minutes:integer"),
     ("restart", "Restart one instance of a service and wait until it is ready.", "service instance:integer"),
     ("scale", "Change the number of instances of a service.", "service instances:integer"),
     ("roll_back", "Return a service to an earlier version, one instance at a time.", "service version"),

@@ -89,6 +89,7 @@ _WISHES = (
     "Is that covered by the warranty, and would I get another one while you repair it?",
     "Could you tell me how long this will take, because I need it at work on Monday?",
 )
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _FOLLOW_UPS = (
     "Thank you, I did that, and it is a little better, but",
     "I looked again and found that I had forgotten to mention it:",
@@ -113,9 +114,10 @@ def _questions(chance: random.Random, size: Size, codec: Codec) -> list[str]:
     product, order = chance.choice(_PRODUCTS), chance.randrange(100_000, 1_000_000)
     questions = []
     for turn in range(size.turns):
+        when = f"{chance.choice(_DAYS)}, {chance.randrange(8, 22)}:{chance.randrange(60):02d}."
         start = chance.choice(_FOLLOW_UPS) if turn else f"Hello, this is about my {product} from order {order}:"
         # Twice as much as is needed, so that it can be cut to size.
         problems, wishes = chance.sample(_PROBLEMS, 2), chance.sample(_WISHES, 2)
-        pieces = [start, f"{problems[0]}.", wishes[0], f"And {problems[1]}.", wishes[1]]
+        pieces = [when, start, f"{problems[0]}.", wishes[0], f"And {problems[1]}.", wishes[1]]
         questions.append(fit(pieces, size.question, codec))
     return questions

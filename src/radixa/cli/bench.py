@@ -1,0 +1,138 @@
+"""`radixa bench`: what prefix reuse is worth, and how fast the engine is."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from radixa.cli.common import ApiKey, Json, Url, console, print_json, progress_bars
+
+if TYPE_CHECKING:
+    from radixa.bench.base import Report
+
+ALL = "all"
+
+app = typer.Typer(
+    help="Measure: the cost scenarios against a run of the same requests that reuses nothing, or the engine alone.",
+    no_args_is_help=True,
+)
+
+Also = Annotated[list[str] | None, typer.Argument(metavar="[SCENARIO]", help="Further scenarios.")]
+Model = Annotated[str | None, typer.Option("--model", help="Default: smollm2, or with --url the server's first model.")]
+Concurrency = Annotated[int, typer.Option("--concurrency", min=1, help="Requests at a time.")]
+Seed = Annotated[int, typer.Option("--seed", help="Another seed gives other texts.")]
+Reduced = Annotated[bool, typer.Option("--reduced", help="The smaller size that `radixa demo` uses.")]
+
+
+class Device(StrEnum):
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class DType(StrEnum):
+    auto = "auto"
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+
+@app.callback()
+def group() -> None:
+    """Measure what prefix reuse saves, or how fast the engine is."""
+
+
+def _scenario_command(name: str, summary: str) -> None:
+    def command(
+        also: Also = None,
+        model: Model = None,
+        concurrency: Concurrency = 4,
+        seed: Seed = 0,
+        reduced: Reduced = False,
+        as_json: Json = False,
+        url: Url = None,
+        api_key: ApiKey = None,
+    ) -> None:
+        reports = measure([name, *(also or [])], model, concurrency, seed, reduced, url, api_key)
+        if as_json:
+            found = [report.as_json() for report in reports]
+            print_json(found[0] if len(found) == 1 else found)
+        else:
+            from radixa.bench.tables import scenario_table
+
+            for report in reports:
+                console().print(scenario_table(report))
+
+    app.command(name, help=f"{summary}\n\nExample: radixa bench {name} --json", short_help=summary)(command)
+
+
+_scenario_command("chatbot", "A support chatbot: one long system prompt, conversations interleaved.")
+_scenario_command("rag", "Questions over documents: several on the same passages.")
+_scenario_command("agent", "A multi-step agent: tools in the prompt, an observation a step, branches.")
+_scenario_command(ALL, "Every scenario, one after the other.")
+
+
+def measure(
+    names: list[str],
+    model: str | None,
+    concurrency: int,
+    seed: int,
+    reduced: bool,
+    url: str | None,
+    api_key: str | None,
+) -> list[Report]:
+    """Run the scenarios of these names three ways, on the server at `url` or on servers started for it."""
+    from radixa.bench.measure import DEFAULT_MODEL, measure_own, measure_url, plan
+
+    with progress_bars() as progress:
+        what = plan(
+            chosen(names),
+            size="reduced" if reduced else "full",
+            sized_by=DEFAULT_MODEL if url or not model else model,
+            seed=seed,
+            concurrency=concurrency,
+            progress=progress,
+        )
+        return measure_url(what, url, api_key, model) if url else measure_own(what, model or DEFAULT_MODEL)
+
+
+def chosen(names: list[str]) -> list[str]:
+    """The scenarios meant by what was typed, each once; a wrong name is wrong use (exit code 2)."""
+    from radixa.bench.scenarios import WORKLOADS
+
+    unknown = next((name for name in names if name not in WORKLOADS and name != ALL), None)
+    if unknown is not None:
+        raise typer.BadParameter(f"no scenario {unknown!r}; there are {', '.join(WORKLOADS)} and {ALL}")
+    return list(WORKLOADS) if ALL in names else list(dict.fromkeys(names))
+
+
+@app.command("engine")
+def engine(
+    workload: Annotated[
+        list[str] | None,
+        typer.Option("--workload", help="decode, prefill[:N], ttft[:N], mixed, shared-prefix[:N]; may be repeated."),
+    ] = None,
+    batch: Annotated[list[int] | None, typer.Option("--batch", min=1, help="Sequences; may be repeated.")] = None,
+    model: Annotated[str, typer.Option("--model", help="A model, or random:SHAPE for random weights.")] = "smollm2",
+    device: Annotated[Device, typer.Option("--device", help="Where to compute.")] = Device.cpu,
+    dtype: Annotated[DType, typer.Option("--dtype", help="auto takes what is faster here.")] = DType.auto,
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Measurements behind each median.")] = 5,
+    as_json: Json = False,
+) -> None:
+    """The engine alone, against a bare loop over the same forward pass and against measured matrix products.
+
+    Example: radixa bench engine --workload decode --batch 1 --batch 8 --batch 32
+    """
+    from radixa.bench.engine import bench_engine
+    from radixa.bench.engine_table import engine_table
+    from radixa.engine.base import EngineSettings
+    from radixa.models.prepare import prepare
+
+    with progress_bars() as progress:
+        path = model if model.startswith("random:") else str(prepare(model, progress=progress).path)
+        settings = EngineSettings(model=path, device=device.value, dtype=dtype.value)
+        report = bench_engine(settings, workload or ["decode"], batch or (1, 8, 32), repeats, progress)
+    if as_json:
+        print_json(report.as_json())
+    else:
+        console().print(engine_table(report))

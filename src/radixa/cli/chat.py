@@ -1,0 +1,112 @@
+"""`radixa chat`: talk to a model in the terminal."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from radixa.cli.common import DEFAULT_URL, ApiKey, Url
+
+if TYPE_CHECKING:
+    from radixa.bench.client import Answer, Client
+    from radixa.core.base import Message
+
+
+def chat(
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Default: the first model of the server.")] = None,
+    system: Annotated[str | None, typer.Option("--system", help="A system prompt to begin with.")] = None,
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Longest answer.")] = 512,
+    temperature: Annotated[
+        float | None,
+        typer.Option("--temperature", min=0, max=2, help="Default: the server's; 0 is the likeliest text."),
+    ] = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Talk with a model; each answer says what the cache spared. /new starts over, /quit or Ctrl-D ends.
+
+    Example: radixa chat --url http://127.0.0.1:8000 --api-key rx-…
+    """
+    import asyncio
+
+    wishes = {"max_tokens": max_tokens} | ({} if temperature is None else {"temperature": temperature})
+    asyncio.run(_talk(url or DEFAULT_URL, api_key, model, system, wishes))
+
+
+async def _talk(url: str, api_key: str | None, model: str | None, system: str | None, wishes: dict[str, float]) -> None:
+    from radixa.bench.client import connect
+    from radixa.core.base import Message
+    from radixa.core.errors import CallFailed
+
+    opening = [Message("system", system)] if system else []
+    async with connect(url, api_key) as client:
+        name = model or await client.default_model()
+        typer.echo(f"{name} at {client.url}", err=True)
+        messages = list(opening)
+        while (text := _read()) is not None:
+            if text == "/new":
+                messages = list(opening)
+            elif text:
+                messages.append(Message("user", text))
+                try:
+                    answer = await _answer(client, name, messages, wishes)
+                except CallFailed as error:
+                    # A question that failed is taken back: the conversation goes on from where it was. A script that
+                    # pipes its questions in has no use for that.
+                    if not sys.stdin.isatty():
+                        raise
+                    typer.echo(f"radixa: {error.message}", err=True)
+                    messages.pop()
+                    continue
+                messages.append(Message("assistant", answer.text))
+
+
+def _read() -> str | None:
+    """The next line typed, None at the end of input. Prompts only where somebody sees it."""
+    if sys.stdin.isatty():
+        try:
+            line = input("> ")
+        except EOFError:
+            typer.echo(err=True)
+            return None
+    else:
+        line = sys.stdin.readline()
+        if not line:
+            return None
+    line = line.strip()
+    return None if line == "/quit" else line
+
+
+async def _answer(client: Client, model: str, messages: list[Message], wishes: dict[str, float]) -> Answer:
+    """Print an answer as it comes, then one line about it."""
+    shown = 0
+    answer: Answer | None = None
+    async for answer in client.chat(model, messages, **wishes):
+        typer.echo(answer.text[shown:], nl=False)
+        shown = len(answer.text)
+    assert answer is not None
+    typer.echo()
+    typer.secho(summary(answer), dim=True, err=True)
+    return answer
+
+
+def summary(answer: Answer) -> str:
+    """Tokens cached, time to the first token, and what it cost and saved where the server says so."""
+    prompt = int(answer.usage.get("prompt_tokens") or 0)
+    parts = [
+        f"{answer.cached_tokens} of {prompt} prompt tokens cached",
+        f"first token after {1000 * answer.ttft:.0f} ms",
+    ]
+    ours = answer.usage.get("radixa") or {}
+    if ours.get("cost_usd") is not None:
+        parts.append(f"cost ${dollars(ours['cost_usd'])}")
+    if ours.get("saved_usd") is not None:
+        parts.append(f"saved ${dollars(ours['saved_usd'])}")
+    return ", ".join(parts)
+
+
+def dollars(value: float) -> str:
+    """Nano-dollars are the smallest amount there is: no exponent, no trailing zeros."""
+    return f"{value:.9f}".rstrip("0").rstrip(".")

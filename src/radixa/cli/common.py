@@ -1,0 +1,88 @@
+"""What the commands share: options, output, progress."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url", envvar="RADIXA_BASE_URL", metavar="URL", help="An OpenAI-compatible server, with or without /v1."
+    ),
+]
+ApiKey = Annotated[
+    str | None, typer.Option("--api-key", envvar="RADIXA_API_KEY", metavar="KEY", help="The key to send it.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+
+Progress = Callable[[str, int, int], None]
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Rich's console; progress and remarks go to stderr, so that stdout holds the result alone."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    # A file or a pipe has no width; what is read by a program should not be cut to that of a screen.
+    return Console(file=stream, highlight=False, width=None if stream.isatty() else 200)
+
+
+def to_json(value: Any) -> str:
+    import json
+
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def print_json(value: Any) -> None:
+    typer.echo(to_json(value))
+
+
+@contextmanager
+def progress_bars() -> Iterator[Progress]:
+    """A bar per kind of work, drawn on stderr while the work runs; `progress(what, done, total)` moves it.
+
+    A total of 0 is a wait of unknown length. Where stderr is no terminal, each kind of work is one line when it begins.
+    """
+    if not sys.stderr.isatty():
+        seen: set[str] = set()
+
+        def say(what: str, done: int, total: int) -> None:
+            if what not in seen:
+                seen.add(what)
+                typer.echo(f"{what} …", err=True)
+
+        yield say
+        return
+
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"), TimeElapsedColumn())
+    with Bars(*columns, console=console(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def move(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=None, state="")
+            bars.update(tasks[what], completed=done, total=total or None, state=_state(done, total))
+
+        yield move
+
+
+def _state(done: int, total: int) -> str:
+    """How far: a count, or megabytes where the numbers are those of a file."""
+    if not total:
+        return ""
+    if total >= 1_000_000:
+        return f"{done / 1e6:.0f}/{total / 1e6:.0f} MB"
+    return f"{done}/{total}"

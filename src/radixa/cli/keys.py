@@ -1,0 +1,116 @@
+"""`radixa keys`: API keys, of a running server or straight in the database of this installation."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from radixa.cli.common import ApiKey, Json, Url, console, print_json
+
+app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
+
+_COLUMNS = ("id", "name", "key", "account", "created", "state")
+AccountName = Annotated[str | None, typer.Option("--account", metavar="ACCOUNT", help="An account's name or id.")]
+
+
+@app.callback()
+def group() -> None:
+    """API keys. With --url those of a server, else those in this installation's database (RADIXA_HOME)."""
+
+
+@app.command("create")
+def create(
+    name: Annotated[str, typer.Argument(help="What it is for, to tell keys apart.")] = "key",
+    account: AccountName = None,
+    admin: Annotated[bool, typer.Option("--admin", help="An administrator's key.")] = False,
+    as_json: Json = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Make a key and print it, this once; only its hash is kept.
+
+    An account that does not exist yet is made. Without --account the key is of the caller's own account, or of the
+    first one in the database.
+
+    Example: radixa keys create laptop --account research
+    """
+    if url:
+        wanted = {"name": name, "admin": admin} | ({"account": account} if account else {})
+        made = _ask(url, api_key, "POST", "/v1/keys", wanted)
+    else:
+        from radixa.cli import local_keys
+
+        made = local_keys.create(name, account, admin)
+    if as_json:
+        print_json(made)
+    else:
+        typer.echo(made["key"])
+
+
+@app.command("list")
+def list_keys(account: AccountName = None, as_json: Json = False, url: Url = None, api_key: ApiKey = None) -> None:
+    """List the keys: never their secrets, which nobody has.
+
+    Example: radixa keys list --json
+    """
+    if url:
+        found = _ask(url, api_key, "GET", "/v1/keys", {"account": account} if account else {})["data"]
+    else:
+        from radixa.cli import local_keys
+
+        found = local_keys.index(account)
+    if as_json:
+        print_json(found)
+        return
+    from rich.table import Column, Table
+
+    columns = [Column(name, no_wrap=name in ("id", "account")) for name in _COLUMNS]
+    table = Table(*columns, box=None, pad_edge=False)
+    for key in found:
+        state = "revoked" if key["revoked"] else "administrator" if key["admin"] else "active"
+        table.add_row(key["id"], key["name"], f"…{key['hint']}", key["account_id"], _minute(key["created"]), state)
+    console().print(table)
+
+
+@app.command("revoke")
+def revoke(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="As `radixa keys list` prints it.")],
+    as_json: Json = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Revoke a key: a server refuses it at once, or within two seconds where the database was changed beside it.
+
+    Example: radixa keys revoke key_0123456789abcdef
+    """
+    if url:
+        key = _ask(url, api_key, "DELETE", f"/v1/keys/{key_id}", {})
+    else:
+        from radixa.cli import local_keys
+
+        key = local_keys.revoke(key_id)
+    if as_json:
+        print_json(key)
+    else:
+        typer.echo(f"{key['id']} is revoked")
+
+
+def _ask(url: str, api_key: str | None, method: str, path: str, values: dict[str, Any]) -> Any:
+    import asyncio
+
+    from radixa.bench.client import connect
+
+    async def call() -> Any:
+        async with connect(url, api_key) as client:
+            if method == "POST":
+                return await client.post(path, values)
+            return await (client.get if method == "GET" else client.delete)(path, **values)
+
+    return asyncio.run(call())
+
+
+def _minute(seconds: int) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")

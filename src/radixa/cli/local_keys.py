@@ -1,0 +1,56 @@
+"""Keys without a server: the store itself, in the shape of the server's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from radixa.core.errors import NotFound
+
+if TYPE_CHECKING:
+    from radixa.store.base import ApiKey, Store
+
+
+def create(name: str, account: str | None, admin: bool) -> dict[str, Any]:
+    from radixa.store.sql import ensure_first_account
+
+    with _store() as store:
+        if account is None:
+            owner = ensure_first_account(store)
+        else:
+            owner = store.find_account(account) or store.create_account(account)
+        key, secret = store.create_key(owner.id, name, admin=admin)
+    return {**_public(key), "key": secret}
+
+
+def index(account: str | None) -> list[dict[str, Any]]:
+    """NotFound where there is no such account."""
+    with _store() as store:
+        owner = store.find_account(account) if account else None
+        if account and owner is None:
+            raise NotFound(f"There is no account '{account}'.")
+        return [_public(key) for key in store.keys(owner.id if owner else None)]
+
+
+def revoke(key_id: str) -> dict[str, Any]:
+    with _store() as store:
+        return _public(store.revoke_key(key_id))
+
+
+@contextmanager
+def _store() -> Iterator[Store]:
+    from radixa.core.config import load
+    from radixa.store.sql import open_store
+
+    store = open_store(load().config.store)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _public(key: ApiKey) -> dict[str, Any]:
+    """Everything but the hash."""
+    return {name: value for name, value in asdict(key).items() if name != "digest"}

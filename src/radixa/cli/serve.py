@@ -1,0 +1,87 @@
+"""`radixa serve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from radixa.cli.common import console, progress_bars
+
+
+def serve(
+    model: Annotated[
+        str | None,
+        typer.Argument(help="smollm2 (the default), hf:ORG/NAME, a GGUF file or a Hugging Face folder."),
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="Default: radixa.toml of this folder, if there.")
+    ] = None,
+    host: Annotated[str | None, typer.Option("--host", help="The address to listen on; default 127.0.0.1.")] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", min=0, max=65535, help="Default 8000; 0 takes a free one.")
+    ] = None,
+    sandbox: Annotated[
+        bool,
+        typer.Option("--sandbox", help="Answer for the whole catalogue with the embedded engine; no upstream key."),
+    ] = False,
+    no_auth: Annotated[bool, typer.Option("--no-auth", help="Ask for no API key; on the loopback only.")] = False,
+) -> None:
+    """Serve a model over an OpenAI-compatible API, with prefix reuse. Fetches the model where it is missing.
+
+    Prints the address and, on the first start, a new API key. Ctrl-C stops it.
+
+    Example: radixa serve --sandbox
+    """
+    from radixa.core.config import load
+    from radixa.gateway.serve import Events
+    from radixa.gateway.serve import serve as run
+
+    given = {
+        "engine.model": model,
+        "server.host": host,
+        "server.port": port,
+        "server.sandbox": True if sandbox else None,
+        "server.auth": False if no_auth else None,
+    }
+    config = load(file, {name: value for name, value in given.items() if value is not None}).config
+    screen = console()
+    address = ""
+    key: str | None = None
+
+    def listening(url: str, secret: str | None) -> None:
+        nonlocal address, key
+        address, key = url, secret
+        screen.print(f"Radixa listens at {url}", soft_wrap=True)
+        if secret:
+            show_key(secret)
+
+    def show_key(secret: str) -> None:
+        from rich.panel import Panel
+
+        text = f"{secret}\n\nThis is the administrator's key. It is shown this once; only its hash is kept."
+        screen.print(Panel(text, title="New API key", expand=False))
+
+    with progress_bars() as progress:
+
+        def ready(name: str) -> None:
+            progress(START, 1, 1)
+            screen.print(f"{name} is ready.\n\n{example(address, key, name, auth=config.server.auth)}", soft_wrap=True)
+
+        run(config, Events(listening, progress, ready, lambda: screen.print("Finishing what runs, then stopping.")))
+
+
+START = "Starting the engine"
+
+
+def example(address: str, key: str | None, model: str, *, auth: bool) -> str:
+    """How to send the first request."""
+    shown = key or ("$RADIXA_API_KEY" if auth else "none")
+    header = f' -H "Authorization: Bearer {shown}"' if auth else ""
+    body = f'{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello"}}]}}'
+    return (
+        f"curl {address}/v1/chat/completions{header} -H 'Content-Type: application/json' -d '{body}'\n\n"
+        f"from openai import OpenAI\n"
+        f'client = OpenAI(base_url="{address}/v1", api_key="{shown}")'
+    )
