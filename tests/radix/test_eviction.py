@@ -24,8 +24,8 @@ POLICY: dict[str, EvictionPolicy] = {
 }
 
 STEP = st.tuples(
-    st.sampled_from(["match", "insert", "insert", "evict", "lock", "unlock"]),
-    st.lists(st.integers(0, 2), max_size=6),
+    st.sampled_from(["match", "match", "insert", "insert", "evict", "lock", "unlock"]),
+    st.sampled_from(["aa", "ab", "aabb", "aabc", "aaca", "b", "bb", "bbaa", "bbab", "c", "ca", "cb", "cbb"]),
 )
 
 
@@ -40,11 +40,12 @@ def nodes(tree: Tree[None]) -> Iterator[Node[None]]:
 @pytest.mark.parametrize("name", POLICY)
 @given(steps=st.lists(STEP, max_size=60))
 @settings(max_examples=60, deadline=None)
-def test_the_leaf_with_the_smallest_key_goes_first(name: str, steps: list[tuple[str, list[int]]]) -> None:
+def test_the_leaf_with_the_smallest_key_goes_first(name: str, steps: list[tuple[str, str]]) -> None:
     key = POLICY[name]
     tree = Tree(NOTHING, policy=key)
     locked: list[Node[None]] = []
-    for step, tokens in steps:
+    for step, letters in steps:
+        tokens = [ord(letter) for letter in letters]
         if step == "match":
             tree.match(pack(tokens))
         elif step == "insert":

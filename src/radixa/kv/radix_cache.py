@@ -130,7 +130,7 @@ class RadixCache:
         return lease
 
     def _mine(self, lease: Lease) -> SlotLease:
-        """The lease as this cache made it; ValueError where it did not, or has closed it since."""
+        """The lease as this cache made it; ValueError where it is closed or not of this cache."""
         if not isinstance(lease, SlotLease) or lease not in self.leases:
-            raise ValueError(f"{lease!r} is no open lease of this cache")
+            raise ValueError("the lease was finished or released before, or is another cache's")
         return lease

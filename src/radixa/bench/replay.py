@@ -1,0 +1,189 @@
+"""A trace against eviction policies: what each would have hit, what could have been hit, and what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from time import perf_counter_ns
+from typing import Any
+
+from radixa.bench.base import Progress
+from radixa.bench.belady import belady
+from radixa.bench.traces import BLOCK_TOKENS, Request, Trace, read
+from radixa.core.errors import InvalidRequest
+from radixa.core.tokens import TOKEN_BYTES, count
+from radixa.radix import NOTHING, EvictionPolicy, Tree, policy
+
+REPORTED_EVERY = 64
+"""Requests between two calls of `progress`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Medians in microseconds; None where the operation never happened."""
+
+    match_p50: float | None
+    insert_p50: float | None
+    evict_p50: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayResult:
+    """One policy at one capacity. The rates count blocks on a block trace, tokens on a token trace."""
+
+    policy: str
+    capacity: int
+    """In blocks on a block trace, in tokens on a token trace."""
+    requests: int
+    prompt_tokens: int
+    hit_tokens: int
+    hit_rate: float
+    bound: float
+    """The hit rate with an infinite cache."""
+    belady: float | None
+    """The hit rate of a cache of this capacity that knows the future; None for a token trace."""
+    timing_us: Timing
+    hits: tuple[int, ...]
+    """Tokens hit by each request."""
+
+    def as_json(self, *, per_request: bool = False) -> dict[str, Any]:
+        """The object of CONTRACT 6."""
+        fields = {
+            "policy": self.policy,
+            "capacity": self.capacity,
+            "requests": self.requests,
+            "prompt_tokens": self.prompt_tokens,
+            "hit_tokens": self.hit_tokens,
+            "hit_rate": self.hit_rate,
+            "bound": self.bound,
+            "belady": self.belady,
+            "timing_us": {
+                "match_p50": self.timing_us.match_p50,
+                "insert_p50": self.timing_us.insert_p50,
+                "evict_p50": self.timing_us.evict_p50,
+            },
+        }
+        return {**fields, "hits": list(self.hits)} if per_request else fields
+
+
+def replay(
+    trace: Path,
+    policies: Sequence[str],
+    capacities: Sequence[int],
+    *,
+    page_size: int = 1,
+    progress: Progress | None = None,
+) -> list[ReplayResult]:
+    """Replay the file `trace` under every policy at every capacity, in that order.
+
+    A capacity is in blocks on a block trace and in tokens on a token trace; a page size is for token traces. `progress`
+    is called as `progress("lru at 1,000", requests done, requests)`, for the infinite cache first. TraceError where the
+    file is no trace, ConfigError where there is no such policy, InvalidRequest where a capacity or the page size cannot
+    be; its `param` names the one that is wrong.
+    """
+    chosen = {name: policy(name) for name in policies}
+    for capacity in capacities:
+        if capacity < 1:
+            raise InvalidRequest(f"capacity is {capacity}; expected at least 1", param="capacity")
+    if page_size < 1:
+        raise InvalidRequest(f"page size is {page_size}; expected at least 1", param="page_size")
+    loaded = read(trace)
+    if loaded.unit == "block" and page_size != 1:
+        message = f"page size is {page_size}; a block trace has pages of {BLOCK_TOKENS} tokens already, leave it at 1"
+        raise InvalidRequest(message, param="page_size")
+    units = loaded.prompt_units
+    best = _Run(loaded, policy("lru"), None, page_size, "infinite cache", progress)
+    bound = _rate(sum(best.hits), units)
+    foreseen = {
+        capacity: _rate(belady([request.prompt for request in loaded.requests], capacity), units)
+        for capacity in capacities
+        if loaded.unit == "block"
+    }
+    results = []
+    for name, rule in chosen.items():
+        for capacity in capacities:
+            run = _Run(loaded, rule, capacity, page_size, f"{name} at {capacity:,}", progress)
+            hits = tuple(_tokens(loaded, request, hit) for request, hit in zip(loaded.requests, run.hits, strict=True))
+            results.append(
+                ReplayResult(
+                    policy=name,
+                    capacity=capacity,
+                    requests=len(loaded.requests),
+                    prompt_tokens=loaded.prompt_tokens,
+                    hit_tokens=sum(hits),
+                    hit_rate=_rate(sum(run.hits), units),
+                    bound=bound,
+                    belady=foreseen.get(capacity),
+                    timing_us=Timing(_micros(run.matches), _micros(run.inserts), _micros(run.evictions)),
+                    hits=hits,
+                )
+            )
+    return results
+
+
+class _Run:
+    """One pass over a trace, and what it found: units hit by each request, nanoseconds of each operation."""
+
+    def __init__(
+        self,
+        trace: Trace,
+        rule: EvictionPolicy,
+        capacity: int | None,
+        page_size: int,
+        name: str,
+        progress: Progress | None,
+    ) -> None:
+        self.hits: list[int] = []
+        self.matches: list[int] = []
+        self.inserts: list[int] = []
+        self.evictions: list[int] = []
+        self._capacity = capacity
+        # Blocks are resident one by one: each is a node of its own, so no segment is ever split and whole leaves are
+        # single blocks.
+        longest = 1 if trace.unit == "block" else None
+        self._tree = Tree(NOTHING, page_size=page_size, policy=rule, max_segment=longest)
+        total = len(trace.requests)
+        for done, request in enumerate(trace.requests, 1):
+            self._serve(request)
+            if progress is not None and (done % REPORTED_EVERY == 0 or done == total):
+                progress(name, done, total)
+
+    def _serve(self, request: Request) -> None:
+        """Match the prompt, lock it, evict what is missing, insert prompt and output, unlock."""
+        tree = self._tree
+        whole = request.prompt + request.output
+        start = perf_counter_ns()
+        found = tree.match(request.prompt, request.namespace)
+        self.matches.append(perf_counter_ns() - start)
+        self.hits.append(found.tokens)
+        tree.lock(found.node)
+        if self._capacity is not None:
+            tokens = count(whole)
+            missing = tokens - tokens % tree.page_size - found.tokens
+            short = tree.tokens + missing - self._capacity
+            if short > 0:
+                start = perf_counter_ns()
+                short -= tree.evict(short).tokens
+                self.evictions.append(perf_counter_ns() - start)
+            if short > 0:
+                # The request alone is more than the capacity: its leading part is kept.
+                whole = whole[: (found.tokens + missing - short) * TOKEN_BYTES]
+        start = perf_counter_ns()
+        tree.insert(whole, None, request.namespace)
+        self.inserts.append(perf_counter_ns() - start)
+        tree.unlock(found.node)
+
+
+def _tokens(trace: Trace, request: Request, hit: int) -> int:
+    """Tokens in `hit` leading units of a request. The last block of a prompt may be only partly filled."""
+    return min(hit * BLOCK_TOKENS, request.prompt_tokens) if trace.unit == "block" else hit
+
+
+def _rate(hit: int, units: int) -> float:
+    return hit / units if units else 0.0
+
+
+def _micros(nanoseconds: list[int]) -> float | None:
+    return round(median(nanoseconds) / 1_000, 2) if nanoseconds else None
