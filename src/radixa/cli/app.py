@@ -56,7 +56,7 @@ def root(
 def main() -> None:
     """Run the command line. Exit codes: 0 success, 1 failure with one line on stderr, 2 wrong use, 130 on Ctrl-C."""
     try:
-        app()
+        app(prog_name="radixa")
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from radixa.bench.base import Report
 
 ALL = "all"
+ENGINE_WORKLOADS = ("decode", "prefill", "ttft", "mixed", "shared-prefix")
+SIZED_WORKLOADS = ("prefill", "ttft", "shared-prefix")
 
 app = typer.Typer(
     help="Measure: the cost scenarios against a run of the same requests that reuses nothing, or the engine alone.",
@@ -106,6 +108,18 @@ def chosen(names: list[str]) -> list[str]:
     return list(WORKLOADS) if ALL in names else list(dict.fromkeys(names))
 
 
+def _checked(workload: str) -> str:
+    """A workload of the engine, whose length is a number where it takes one; else wrong use (exit code 2)."""
+    name, colon, length = workload.partition(":")
+    if name in ENGINE_WORKLOADS and (not colon or (length.isdecimal() and name in SIZED_WORKLOADS)):
+        return workload
+    raise typer.BadParameter(
+        f"no workload {workload!r}; there are {', '.join(ENGINE_WORKLOADS)}, and {', '.join(SIZED_WORKLOADS)} take a "
+        "number of tokens, as in prefill:512",
+        param_hint="--workload",
+    )
+
+
 @app.command("engine")
 def engine(
     workload: Annotated[
@@ -123,6 +137,8 @@ def engine(
 
     Example: radixa bench engine --workload decode --batch 1 --batch 8 --batch 32
     """
+    workloads = [_checked(name) for name in workload or ["decode"]]
+
     from radixa.bench.engine import bench_engine
     from radixa.bench.engine_table import engine_table
     from radixa.engine.base import EngineSettings
@@ -131,7 +147,7 @@ def engine(
     with progress_bars() as progress:
         path = model if model.startswith("random:") else str(prepare(model, progress=progress).path)
         settings = EngineSettings(model=path, device=device.value, dtype=dtype.value)
-        report = bench_engine(settings, workload or ["decode"], batch or (1, 8, 32), repeats, progress)
+        report = bench_engine(settings, workloads, batch or (1, 8, 32), repeats, progress)
     if as_json:
         print_json(report.as_json())
     else:

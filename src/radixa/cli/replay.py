@@ -2,6 +2,78 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-def replay() -> None:
-    """Placeholder until bench.replay lands."""
+import typer
+
+from radixa.cli.common import Json, console, print_json, progress_bars
+
+if TYPE_CHECKING:
+    from radixa.bench.replay import ReplayResult
+
+
+def replay(
+    trace: Annotated[Path, typer.Argument(help="JSONL: tokens ({prompt, output}) or blocks ({hash_ids}).")],
+    policy: Annotated[list[str] | None, typer.Option("--policy", help="An eviction policy; may be repeated.")] = None,
+    capacity: Annotated[
+        list[int] | None, typer.Option("--capacity", min=1, help="Tokens, or blocks of 512; may be repeated.")
+    ] = None,
+    page_size: Annotated[int, typer.Option("--page-size", min=1, help="Tokens a page; for token traces.")] = 1,
+    per_request: Annotated[bool, typer.Option("--per-request", help="With --json: each request's hit tokens.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Replay a trace: the hit rate of each policy at each capacity, and of an infinite cache.
+
+    A block trace also gets Belady's rate: that of a cache which knows the future.
+
+    Example: radixa replay trace.jsonl --policy lru --capacity 100000 --capacity 400000
+    """
+    from radixa.bench.replay import replay as run
+    from radixa.radix import POLICIES
+
+    policies = policy or ["lru"]
+    unknown = next((name for name in policies if name not in POLICIES), None)
+    if unknown is not None:
+        raise typer.BadParameter(
+            f"no policy {unknown!r}; there are {', '.join(sorted(POLICIES))}", param_hint="--policy"
+        )
+    if per_request and not as_json:
+        raise typer.BadParameter("only together with --json", param_hint="--per-request")
+    with progress_bars() as progress:
+        results = run(trace, policies, capacity or [100_000], page_size=page_size, progress=progress)
+    if as_json:
+        found = [result.as_json(per_request=per_request) for result in results]
+        print_json(found[0] if len(found) == 1 else found)
+    else:
+        _show(results)
+
+
+def _show(results: list[ReplayResult]) -> None:
+    from rich.table import Table
+
+    first = results[0]
+    table = Table(
+        title=f"{first.requests:,} requests, {first.prompt_tokens:,} prompt tokens; infinite cache: {first.bound:.2%}",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("policy")
+    for heading in ("capacity", "hit rate", "Belady", "match", "insert", "evict"):
+        table.add_column(heading, justify="right")
+    for result in results:
+        timing = result.timing_us
+        table.add_row(
+            result.policy,
+            f"{result.capacity:,}",
+            f"{result.hit_rate:.2%}",
+            "" if result.belady is None else f"{result.belady:.2%}",
+            *(_micros(value) for value in (timing.match_p50, timing.insert_p50, timing.evict_p50)),
+        )
+    console().print(table)
+
+
+def _micros(value: float | None) -> str:
+    """A median time; nothing where it never happened."""
+    return "" if value is None else f"{value:.1f} µs"
