@@ -100,4 +100,6 @@ def _common(left: SequenceLayout, right: SequenceLayout) -> int:
 
 def _is_cached(layout: SequenceLayout, count: int) -> bool:
     """Do the first `count` segments hold none of the step's new tokens?"""
+    if layout.new == 1:
+        return count < len(layout.segments)
     return sum(segment.length for segment in layout.segments[count:]) >= layout.new

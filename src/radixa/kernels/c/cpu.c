@@ -1,0 +1,186 @@
+/* Radixa's compiled operations for a CPU: see `../native.py` for what they do and how they are called.
+
+   Plain C11 with the vector extension of GCC and Clang. The same sources are compiled once for each instruction set
+   worth having, and the best one the processor knows is chosen when the library is loaded. */
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#include "attention.h"
+#include "parallel.h"
+#include "rows.h"
+
+typedef struct {
+    const char *isa;
+    int64_t tile_lanes;
+    void (*norm_row[2])(const void *, int64_t);
+    void (*rope_row[2])(const void *, int64_t);
+    void (*silu_row[2])(const void *, int64_t);
+    void (*flat_unit[2])(const Attention *, const Unit *);
+    void (*tile_unit[2])(const Attention *, const Unit *);
+    void (*merge_row[2])(const Attention *, const Merge *, int64_t);
+} Kernels;
+
+/* What the library shows: everything else is hidden by the compiler's options. */
+#define EXPORT __attribute__((visibility("default")))
+
+typedef uint16_t vh32 __attribute__((vector_size(64)));
+
+#define ISA "generic"
+#define NAME(x) x##_generic
+#define TARGET
+#define LANES 4
+#ifdef __aarch64__
+#define REGISTERS 32
+#else
+#define REGISTERS 16
+#endif
+#include "isa.h"
+
+#if defined(__x86_64__)
+#define ISA "avx2"
+#define NAME(x) x##_avx2
+#define TARGET __attribute__((target("avx2,fma")))
+#define LANES 8
+#define REGISTERS 16
+#include "isa.h"
+
+#define ISA "avx512"
+#define NAME(x) x##_avx512
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")))
+#define LANES 16
+#define REGISTERS 32
+#include "isa.h"
+
+#define ISA "avx512_bf16"
+#define NAME(x) x##_avx512_bf16
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma")))
+#define LANES 16
+#define REGISTERS 32
+#define DOT_BF16
+#include "isa.h"
+#undef DOT_BF16
+#endif
+
+static const Kernels *best = &kernels_generic;
+
+/* Choose the instruction set, at most `limit` (0 generic, 1 AVX2, 2 AVX-512, 3 AVX-512 with bfloat16); its name. */
+EXPORT const char *radixa_choose(int limit) {
+    best = &kernels_generic;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    int avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                 __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+    if (limit >= 1 && avx2) best = &kernels_avx2;
+    if (limit >= 2 && avx512) best = &kernels_avx512;
+    if (limit >= 3 && avx512 && __builtin_cpu_supports("avx512bf16")) best = &kernels_avx512_bf16;
+#endif
+    return best->isa;
+}
+
+/* The entry point of the process's OpenMP runtime, or NULL to run on the calling thread alone. */
+EXPORT void radixa_use_team(void *gomp_parallel) { team = (parallel_fn)gomp_parallel; }
+
+/* Rows of a unit: all that fit the lanes of a tile, or of a flat unit where a piece has no more than those. */
+static int is_flat(const Attention *a, const Piece *p) { return !p->causal && p->rows * a->group <= FLAT_LANES; }
+
+static int64_t unit_rows(const Attention *a, const Piece *p) {
+    return is_flat(a, p) ? p->rows : least(p->rows, best->tile_lanes / a->group);
+}
+
+static void attend_work(void *context) {
+    Attention *a = context;
+    int64_t piece = 0, first = 0;  /* of the piece's units, among all */
+    for (int64_t item = next_item(&a->next, 1);; item = next_item(&a->next, 1)) {
+        for (; piece < a->piece_count; piece++) {
+            const Piece *p = a->pieces + piece;
+            int64_t rows = unit_rows(a, p), blocks = (p->rows + rows - 1) / rows, chunks = chunks_of(p->length);
+            int64_t units = blocks * chunks * a->kv_heads;
+            if (item >= first + units) {
+                first += units;
+                continue;
+            }
+            int64_t index = item - first;
+            /* The last rows of a causal piece see most: they go first, so that threads end together. */
+            int64_t block = blocks - 1 - index % blocks;
+            Unit u = {p, index / blocks / chunks, block * rows, least(rows, p->rows - block * rows),
+                      index / blocks % chunks};
+            (is_flat(a, p) ? best->flat_unit : best->tile_unit)[a->bf16](a, &u);
+            break;
+        }
+        if (piece == a->piece_count) return;
+    }
+}
+
+static void merge_work(void *context) {
+    Attention *a = context;
+    for (int64_t i = next_item(&a->next_merge, 1); i < a->merge_count; i = next_item(&a->next_merge, 1))
+        for (int64_t row = 0; row < a->merges[i].rows; row++)
+            best->merge_row[a->bf16](a, a->merges + i, a->merges[i].row + row);
+}
+
+/* shape: bf16, heads, kv_heads, size, capacity. plan: counts of pieces, runs, merges, items and partial rows, then the
+   structures of `attention.h` in that order. scratch: partial rows * heads * (size + 2) floats. */
+EXPORT void radixa_attend(const void *q, const void *k, const void *v, void *out, const int64_t *shape, const int64_t *plan,
+                   float *scratch, float scale, int threads) {
+    const int64_t *at = plan + 5;
+    Attention a = {.q = q, .k = k, .v = v, .out = out, .bf16 = (int)shape[0], .heads = shape[1], .kv_heads = shape[2],
+                   .group = shape[1] / shape[2], .size = shape[3], .capacity = shape[4],
+                   .scale = scale * 1.4426950408889634f, .piece_count = plan[0], .merge_count = plan[2]};
+    a.pieces = (const Piece *)at;
+    at += plan[0] * (int64_t)(sizeof(Piece) / 8);
+    a.runs = (const Run *)at;
+    at += plan[1] * (int64_t)(sizeof(Run) / 8);
+    a.merges = (const Merge *)at;
+    at += plan[2] * (int64_t)(sizeof(Merge) / 8);
+    a.items = at;
+    a.partial = scratch;
+    a.mass = scratch + plan[4] * a.heads * a.size;
+    in_parallel(attend_work, &a, threads);
+    if (a.merge_count) in_parallel(merge_work, &a, threads);
+}
+
+/* Rows of an operation, some at a time: enough elements that taking them is cheap beside computing them. */
+typedef struct {
+    void (*row)(const void *, int64_t);
+    const void *work;
+    int64_t rows, step, next;
+} Rows;
+
+enum { STEP_ELEMENTS = 8192 };
+
+static void rows_work(void *context) {
+    Rows *r = context;
+    for (int64_t first = next_item(&r->next, r->step); first < r->rows; first = next_item(&r->next, r->step))
+        for (int64_t row = first; row < least(first + r->step, r->rows); row++) r->row(r->work, row);
+}
+
+static void each_row(void (*row)(const void *, int64_t), const void *work, int64_t rows, int64_t elements, int threads) {
+    int64_t step = elements < STEP_ELEMENTS ? STEP_ELEMENTS / elements : 1;
+    Rows r = {row, work, rows, step, 0};
+    in_parallel(rows_work, &r, rows > step ? threads : 1);
+}
+
+EXPORT void radixa_rms_norm(int bf16, const void *x, void *residual, const void *weight, void *out, int64_t rows, int64_t size,
+                     float eps, int threads) {
+    Norm n = {x, weight, residual, out, rows, size, eps};
+    each_row(best->norm_row[bf16], &n, rows, size, threads);
+}
+
+/* shape: bf16, rows, heads, kv_heads, size, capacity. */
+EXPORT void radixa_rope_store(const int64_t *shape, const void *qkv, const float *cosine, const float *sine,
+                       const int64_t *slots, void *k, void *v, void *q, const void *q_norm, const void *k_norm,
+                       float eps, int threads) {
+    Rope r = {qkv, cosine, sine, slots, k, v, q, q_norm, k_norm, shape[1], shape[2], shape[3], shape[4], shape[5], eps};
+    each_row(best->rope_row[shape[0]], &r, shape[1], (shape[2] + 2 * shape[3]) * shape[4], threads);
+}
+
+EXPORT void radixa_silu_mul(int bf16, const void *gate_up, void *out, int64_t rows, int64_t size, int threads) {
+    Silu s = {gate_up, out, rows, size};
+    each_row(best->silu_row[bf16], &s, rows, 2 * size, threads);
+}
