@@ -38,8 +38,8 @@ def nodes(tree: Tree[None]) -> Iterator[Node[None]]:
 
 
 @pytest.mark.parametrize("name", POLICY)
-@given(steps=st.lists(STEP, max_size=60))
-@settings(max_examples=60, deadline=None)
+@given(steps=st.lists(STEP, min_size=8, max_size=60))
+@settings(max_examples=80, deadline=None)
 def test_the_leaf_with_the_smallest_key_goes_first(name: str, steps: list[tuple[str, str]]) -> None:
     key = POLICY[name]
     tree = Tree(NOTHING, policy=key)

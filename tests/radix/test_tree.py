@@ -214,8 +214,11 @@ def test_what_cannot_be_says_so() -> None:
     node = tree.insert(pack([1, 2]), None).node
     with pytest.raises(ValueError, match="only the first 2 tokens"):
         tree.insert(pack([1, 2, 3, 4]), None, start=3)
+    with pytest.raises(ValueError, match="only the first 0 tokens"):
+        tree.insert(pack([1, 2]), None, "new", start=1)
     with pytest.raises(ValueError, match="not locked"):
         tree.unlock(node)
+    tree.check_integrity()
 
 
 BREAK: list[Callable[[Tree[None]], None]] = [

@@ -107,8 +107,6 @@ class Tree(Generic[P]):
         space = self.spaces.get(namespace)
         if space is None:
             space = Space[Any](namespace, None)
-            if end:
-                self.spaces[namespace] = space
         now = self._tick()
         node, pos = self._descend(space.root, key, end, now, 0)
         matched = pos // TOKEN_BYTES
@@ -116,6 +114,7 @@ class Tree(Generic[P]):
             raise ValueError(f"insert from token {start} on: the tree has only the first {matched} tokens of this path")
         unused, payload = self.payloads.split(payload, matched - start)
         if pos < end:
+            self.spaces[namespace] = space
             node = self._append(node, key[pos:end], payload, now)
         return InsertResult(node, matched, unused)
 
