@@ -116,6 +116,7 @@ async def _start(gateway: Gateway, events: Events) -> None:
         engine = await starting
     except BaseException:
         starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
         raise
     gateway.attach(LocalProvider(folder.name, engine, tokenizer, template))
 
