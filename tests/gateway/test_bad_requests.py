@@ -163,6 +163,7 @@ COMPLETIONS = [
     ({"prompt": [1, 300]}, "prompt", "invalid_value", "300. Expected 0 to 256"),
     ({"prompt": [[1], [-1]]}, "prompt[1]", "invalid_value", "-1. Expected 0 to 256"),
     ({"prompt": ["x"] * 129}, "prompt", "array_above_max_length", "maximum length 128"),
+    ({"prompt": ["x"] * 65, "n": 2}, "n", "invalid_value", "130 answers. Expected at most 128"),
     ({"prompt": ""}, "prompt", None, "no tokens"),
     ({"prompt": "x", "logprobs": 6}, "logprobs", "integer_above_max_value", "<= 5"),
     ({"prompt": "x", "logprobs": True}, "logprobs", "invalid_type", "expected an integer, but got a boolean"),

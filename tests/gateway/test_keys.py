@@ -94,7 +94,8 @@ async def test_an_administrator_makes_accounts_by_naming_them(world: World) -> N
     assert two["admin"] is True
     acme = await world.client.get("/v1/keys?account=acme")
     assert {key["id"] for key in acme.json["data"]} == {one["id"], two["id"], by_id["id"]}
-    assert (await world.client.get("/v1/keys?account=nobody")).json["data"] == []
+    nobody = await world.client.get("/v1/keys?account=nobody")
+    assert (nobody.status, nobody.error["param"]) == (404, "account")
 
 
 async def test_a_plain_key_keeps_to_its_own_account(world: World) -> None:

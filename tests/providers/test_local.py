@@ -97,6 +97,22 @@ async def test_what_cannot_fit_never_reaches_the_engine(
     assert engine_of(provider).requests == []
 
 
+async def test_a_text_that_cannot_fit_is_not_even_tokenised(
+    provider: LocalProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The longest token here is `<end>`, so 1,000 tokens hold 5,000 bytes at most.
+    asked = []
+    encode = provider.tokenizer.encode
+    monkeypatch.setattr(provider.tokenizer, "encode", lambda text: asked.append(len(text)) or encode(text))
+    for content in ("x" * 5_005, "é" * 2_503):
+        with pytest.raises(ContextTooLong, match="at least 1001 tokens"):
+            await chunks(provider, prompt=content)
+    assert asked == []
+    with pytest.raises(ContextTooLong, match="resulted in 5004 tokens"):
+        await chunks(provider, prompt="x" * 5_004)
+    assert asked == [5_004]
+
+
 async def test_an_open_ended_request_gives_way_to_the_context(provider: LocalProvider) -> None:
     await chunks(provider, prompt="x" * 996, open_ended=True)
     assert engine_of(provider).requests[0].sampling.max_tokens == 4

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from radixa.core.base import FinishReason, GenerateChunk, GenerateRequest, Message, TokenLogprob
+from radixa.core.errors import InvalidRequest
 from radixa.gateway.catalogue import Offer
 from radixa.gateway.generation import GenerationBody, check_supported, sampling
 from radixa.gateway.request import Request
@@ -14,6 +15,9 @@ from radixa.gateway.usage import Meter
 from radixa.gateway.wishes import cache_policy, namespace
 from radixa.providers.local import LocalProvider
 from radixa.providers.streams import closing, merged
+
+MAX_ANSWERS = 128
+"""In one request, over all its prompts."""
 
 Content = str | bytes | tuple[Message, ...]
 """A prompt: text, token ids, or messages."""
@@ -51,6 +55,13 @@ async def begin(
     local = gateway.local
     check_supported(body)
     n = body.n or 1
+    if len(prompts) * n > MAX_ANSWERS:
+        raise InvalidRequest(
+            f"Invalid 'n': {n} answers to {len(prompts)} prompts are {n * len(prompts)} answers. "
+            f"Expected at most {MAX_ANSWERS} in one request.",
+            param="n",
+            code="invalid_value",
+        )
     requests = [
         _request(gateway, request, body, prompt, max_tokens, logprobs, number, asked)
         for number, prompt in enumerate(prompts)

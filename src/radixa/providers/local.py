@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 
 import msgspec
 
@@ -57,8 +58,31 @@ class LocalProvider:
         return await self.tokenize(content)
 
     def _tokens(self, content: str | tuple[Message, ...]) -> bytes:
-        text = content if isinstance(content, str) else self._template.render(content)
+        text, field = (content, "prompt") if isinstance(content, str) else (self._template.render(content), "messages")
+        self._check_length(text, field)
         return self.tokenizer.encode(text)
+
+    def _check_length(self, text: str, field: str) -> None:
+        """Refuse a text that cannot fit, however it is cut into tokens.
+
+        Without this, a body of the largest size would take gigabytes and many seconds to be tokenised, and then be
+        refused for its length.
+        """
+        context = self.engine.info.context_length
+        if len(text) <= context:
+            return
+        least = len(text.encode()) // self._longest_token
+        if least > context:
+            raise ContextTooLong(
+                f"This model's maximum context length is {context} tokens. However, your {field} resulted in at least "
+                f"{least} tokens. Please reduce the length of the {field}.",
+                param=field,
+            )
+
+    @cached_property
+    def _longest_token(self) -> int:
+        """Bytes of the vocabulary's longest token."""
+        return max(len(self.tokenizer.token_bytes(token_id)) for token_id in range(self.tokenizer.vocab_size))
 
     def _fitted(self, request: GenerateRequest, prompt: int) -> SamplingParams:
         """The sampling parameters, their `max_tokens` within the context. ContextTooLong where that cannot be.

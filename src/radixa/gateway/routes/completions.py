@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from radixa.core import tokens
 from radixa.core.errors import InvalidRequest
-from radixa.gateway.answering import Answering, Content, begin, collect
+from radixa.gateway.answering import MAX_ANSWERS, Answering, Content, begin, collect
 from radixa.gateway.base import EventStream, Response, encode, served_by
 from radixa.gateway.decode import BodyDecoder
 from radixa.gateway.errors import unsupported
@@ -20,8 +20,6 @@ from radixa.gateway.request import Request
 from radixa.gateway.routes.chat import DONE
 from radixa.gateway.state import Gateway
 from radixa.gateway.usage import UsageBody
-
-MAX_PROMPTS = 128
 
 
 class CompletionBody(GenerationBody, frozen=True, kw_only=True):
@@ -89,9 +87,9 @@ def _prompts(prompt: str | list[Any], vocab_size: int) -> list[Content]:
     kinds = {type(part) for part in prompt}
     if kinds == {int}:
         return [_packed(prompt, "prompt", vocab_size)]
-    if len(prompt) > MAX_PROMPTS:
+    if len(prompt) > MAX_ANSWERS:
         raise InvalidRequest(
-            f"Invalid 'prompt': array too long. Expected an array with maximum length {MAX_PROMPTS}, "
+            f"Invalid 'prompt': array too long. Expected an array with maximum length {MAX_ANSWERS}, "
             f"but got an array with length {len(prompt)} instead.",
             param="prompt",
             code="array_above_max_length",

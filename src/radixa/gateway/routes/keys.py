@@ -71,7 +71,9 @@ def _keys(store: Store, account: str | None) -> list[ApiKey]:
     if account is None:
         return store.keys()
     found = store.find_account(account)
-    return store.keys(found.id) if found else []
+    if found is None:
+        raise NotFound(f"There is no account '{account}'.", param="account")
+    return store.keys(found.id)
 
 
 def _create(store: Store, own: str, body: KeyBody) -> tuple[ApiKey, str]:
