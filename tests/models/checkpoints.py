@@ -132,3 +132,17 @@ def expected(model: Any, tokens: Sequence[int]) -> torch.Tensor:
     with torch.inference_mode():
         logits: torch.Tensor = model(torch.tensor([list(tokens)])).logits[0].float()
     return logits
+
+
+def read_by_transformers(gguf: Path) -> Any:
+    """The model in a GGUF file, float32, dequantised and put in order by `transformers`' own reader."""
+    import transformers
+    from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
+
+    config = transformers.AutoConfig.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    model = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
+    read = load_gguf_checkpoint(str(gguf), return_tensors=True, model_to_load=model)
+    missing = model.load_state_dict(read["tensors"], strict=False).missing_keys
+    assert missing == (["lm_head.weight"] if config.tie_word_embeddings else [])
+    model.tie_weights()
+    return model

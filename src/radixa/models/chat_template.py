@@ -73,7 +73,7 @@ class FolderChatTemplate:
         """The prompt text. InvalidRequest where the template refuses the messages, in its own words."""
         if self._template is None:
             raise InvalidRequest(
-                "this model has no chat template; send it a plain prompt (/v1/completions)", param="model"
+                "this model has no chat template; send a plain prompt (/v1/completions)", param="model"
             )
         turns = [
             {"role": m.role, "content": m.content} | ({"name": m.name} if m.name is not None else {}) for m in messages

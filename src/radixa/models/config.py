@@ -104,10 +104,12 @@ def _rope(raw: dict[str, Any], context: int, path: Path) -> tuple[float, dict[st
 def _window(raw: dict[str, Any], family: str) -> int | None:
     """The sliding window that layers of this model really use, in tokens."""
     window = raw.get("sliding_window")
-    if not window or family == "llama":
+    if not window:
         return None
     if raw.get("layer_types"):
         return int(window) if "sliding_attention" in raw["layer_types"] else None
+    if family == "llama":
+        return None
     if family == "mistral":
         return int(window)
     used = raw.get("use_sliding_window", False) and raw.get("max_window_layers", 28) < raw["num_hidden_layers"]

@@ -70,7 +70,7 @@ def ensure_weights(folder: Path, dtype: str, progress: Progress | None = None) -
     gguf = Path(json.loads((folder / ORIGIN).read_text("utf-8"))["gguf"])
     if not gguf.is_file():
         raise ModelError(
-            f"the weights in {dtype} are not converted yet, and {gguf} is gone: put it back, or pull again"
+            f"the {dtype} weights are not converted yet, and {gguf} is gone: put it back, or pull again"
         )
     file = GGUFFile(gguf)
     names = weight_names(file)
@@ -101,10 +101,10 @@ def fingerprint(path: Path) -> str:
     """
     size = path.stat().st_size
     digest = hashlib.sha256(f"{_VERSION}:{size}".encode())
-    step = max(1, (size - _SAMPLE_BYTES) // (_SAMPLES - 1))
+    spread = max(0, size - _SAMPLE_BYTES)
     with path.open("rb") as file:
-        for start in range(0, max(1, size), step):
-            file.seek(start)
+        for i in range(_SAMPLES):
+            file.seek(spread * i // (_SAMPLES - 1))
             digest.update(file.read(_SAMPLE_BYTES))
     return digest.hexdigest()[:16]
 

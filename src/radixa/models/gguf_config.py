@@ -66,7 +66,7 @@ def gguf_config(file: GGUFFile) -> dict[str, Any]:
     }
     window = file.arch("attention.sliding_window")
     if window:
-        config |= {"sliding_window": int(window), "layer_types": ["sliding_attention"]}
+        config |= {"sliding_window": int(window), "layer_types": ["sliding_attention"] * config["num_hidden_layers"]}
     return config
 
 
