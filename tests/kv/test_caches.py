@@ -115,6 +115,16 @@ def test_a_node_that_others_know_is_not_made_longer() -> None:
     assert [token_ids for token_ids, _, _ in shape(cache)] == [pack([1, 2]), pack([3, 4])]
     cache.release(other)
     cache.release(lease)
+    first, second = computed(cache, [7]), computed(cache, [7, 8])
+    cache.commit(first, pack([7]))
+    cache.finish(second, pack([7, 8]))  # hangs its own below the first one's node, and is gone
+    assert cache.extend(first, 2)
+    cache.commit(first, pack([7, 6]))
+    assert [token_ids for token_ids, _, _ in shape(cache)][-3:] == [pack([7]), pack([8]), pack([6])]
+    cache.release(first)
+    cache.flush()
+    keep(cache, [1, 2])
+    keep(cache, [1, 2, 3, 4])
     late = cache.match(pack([1, 2, 3, 4]), "", 4)
     for end in (5, 6):
         assert cache.extend(late, end)
