@@ -6,6 +6,7 @@ however it ends. A thread that does nothing but read it then ends this process a
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -62,6 +63,7 @@ def main() -> int:
         from radixa.engine.load import load_engine
 
         loop = load_engine(start.settings)
+        _calm_collector()
     except RadixaError as error:
         channel.send(Failed(Fault.of(error)))
         return 1
@@ -71,6 +73,16 @@ def main() -> int:
     finally:
         socket.close()
         context.term()
+
+
+def _calm_collector() -> None:
+    """Python's cycle collector would walk every node of a large tree again and again, and find nothing.
+
+    What is loaded by now is never garbage, so it is not looked at any more, and full collections become rare.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def _watch_parent(address: str) -> None:

@@ -119,18 +119,25 @@ class Scheduler:
 
     def _lease(self, sequence: Sequence) -> Lease | None:
         """Slots for the whole sequence so far, or None where there is no room for it and the growth of the others."""
-        key, namespace = sequence.key(), sequence.request.namespace
+        # A match counts as a use, so what has no hope of room does not come to it.
+        if not self._fits(sequence.length - self.waiting.matched(sequence)):
+            return None
+        namespace = sequence.request.namespace
         if sequence.request.cache.read:
-            lease = self.cache.match(key, namespace, sequence.length - 1)
+            lease = self.cache.match(sequence.key(), namespace, sequence.length - 1)
         else:
             lease = self.cache.bare(namespace)
-        stats = self.cache.stats()
-        headroom = min(GROWTH, stats.capacity // 16) * len(self.running)
-        needed = sequence.length - lease.cached + headroom
-        if stats.free + stats.evictable >= needed and self.cache.extend(lease, sequence.length, GROWTH):
+        # What is locked by now cannot be evicted for the rest.
+        if self._fits(sequence.length - lease.cached) and self.cache.extend(lease, sequence.length, GROWTH):
             return lease
         self.cache.release(lease)
         return None
+
+    def _fits(self, tokens: int) -> bool:
+        """Whether there is room for `tokens` more, and for the growth of what runs already."""
+        stats = self.cache.stats()
+        headroom = min(GROWTH, stats.capacity // 16) * len(self.running)
+        return stats.free + stats.evictable >= tokens + headroom
 
     def _better_to_wait(self, sequence: Sequence) -> bool:
         """Whether a running sequence is just computing a prefix of this one, so that it will be found rather than
