@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +136,28 @@ def test_starts_that_cannot_succeed(tmp_path: Path, options: list[str], settings
     store = {"RADIXA_STORE_URL": f"sqlite:///{tmp_path}/radixa.db"}
     done = start("--port", "0", *options, **{**store, **settings})
     assert says in one_line(done)
+
+
+@pytest.mark.slow
+def test_a_pool_so_small_that_requests_must_retract(smollm2: ModelFolder, tmp_path: Path) -> None:
+    def ask(live: Live, number: int) -> tuple[str, dict[str, Any]]:
+        messages = [{"role": "user", "content": f"Count from {number} upwards."}]
+        body = {"messages": messages, "max_tokens": 40, "ignore_eos": True, "temperature": 0}
+        with post(live, body) as answer:
+            found = json.load(answer)
+        return found["choices"][0]["message"]["content"], found["usage"]
+
+    with serving(tmp_path, RADIXA_ENGINE_KV_TOKENS="220") as live:
+        with ThreadPoolExecutor(8) as threads:
+            crowded = list(threads.map(lambda number: ask(live, number), range(8)))
+        with urllib.request.urlopen(f"{live.url}/metrics", timeout=10) as answer:
+            metrics = answer.read().decode()
+        retractions = float(metrics.split("\nradixa_engine_retractions_total ")[1].split()[0])
+        assert retractions > 0
+        alone = [ask(live, number) for number in range(8)]
+    # Whoever had to wait, and whatever was computed twice: the same words, all of them, and a bill that adds up.
+    assert [text for text, _ in crowded] == [text for text, _ in alone]
+    for _, usage in crowded:
+        details = usage["prompt_tokens_details"]
+        assert usage["completion_tokens"] == 40
+        assert details["cached_tokens"] + details["cache_write_tokens"] <= usage["prompt_tokens"]
