@@ -8,10 +8,12 @@ import pytest
 from attention_cases import random_layouts
 
 from radixa.attention.base import SequenceLayout
-from radixa.attention.tree_plan import SharedNode, plan_tree, sharing_rule
+from radixa.attention.native_backend import SHARED_FROM as NATIVE_SHARED_FROM
+from radixa.attention.torch_backend import SHARED_FROM as TORCH_SHARED_FROM
+from radixa.attention.tree_plan import SharedNode, Thresholds, plan_tree, sharing_rule
 from radixa.kv.base import Segment
 
-ON = sharing_rule("on", "torch")
+ON = sharing_rule("on", ())
 
 
 def a_sequence(*segments: Segment, new: int = 1) -> SequenceLayout:
@@ -90,7 +92,17 @@ def test_every_sequence_keeps_its_whole_context(seed: int) -> None:
         assert sum(s.length for s in own) >= layouts[i].new
 
 
-def test_off_never_shares() -> None:
-    layouts = [a_sequence(Segment(1, 0, 5000), Segment(0, 5000 + i, 1)) for i in range(8)]
-    assert plan_tree(layouts, sharing_rule("off", "native")).shared == []
-    assert len(plan_tree(layouts, sharing_rule("auto", "native")).shared) == 1
+def test_rules() -> None:
+    measured = ((8, 100), (2, 1000))
+    auto, off = sharing_rule("auto", measured), sharing_rule("off", measured)
+    assert [auto(99, 64), auto(100, 7), auto(100, 8), auto(1000, 2)] == [False, False, True, True]
+    assert ON(1, 2)
+    assert not off(100_000, 64)
+
+
+@pytest.mark.parametrize("thresholds", [TORCH_SHARED_FROM, NATIVE_SHARED_FROM])
+def test_auto_shares_what_is_long_and_wide_and_nothing_small(thresholds: Thresholds) -> None:
+    pays = sharing_rule("auto", thresholds)
+    assert pays(4096, 96)
+    assert not pays(1, 1000)
+    assert not pays(50, 2)

@@ -20,7 +20,7 @@ import torch
 
 from radixa.attention.base import SequenceLayout, TreeMode
 from radixa.attention.torch_backend import Piece, TorchAttention
-from radixa.attention.tree_plan import plan_tree, sharing_rule
+from radixa.attention.tree_plan import Thresholds, plan_tree, sharing_rule
 from radixa.kernels.library import choose
 from radixa.kv.base import Segment
 
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 CHUNK = 512
 """Tokens of a chunk, as in `attention.h`."""
+
+SHARED_FROM: Thresholds = ((48, 128), (24, 256), (12, 512))
+"""Queries (sequences times the query heads of a kv head) and tokens from which a node is shared, fitted by
+`benchmarks/attention.py --fit native`: a tile computes 16 queries at a time, so fewer than that leave it idle."""
 
 
 class NativePlan:
@@ -59,12 +63,13 @@ class NativeAttention:
         self.name = f"native {choose(library)}"
         self._c = library
         self._mode = mode
-        self._pays = sharing_rule(mode, "native")
+        self._rule = sharing_rule(mode, SHARED_FROM)
+        self._group = 1
         self._torch = TorchAttention(mode)
         self._scratch = torch.empty(0)
 
     def plan(self, layouts: Sequence[SequenceLayout]) -> NativePlan:
-        tree = plan_tree(layouts, self._pays)
+        tree = plan_tree(layouts, lambda length, sequences: self._rule(length, sequences * self._group))
         starts = list(accumulate((layout.new for layout in layouts), initial=0))
         pieces = _Pieces()
         above: list[list[int]] = [[] for _ in layouts]
@@ -89,6 +94,8 @@ class NativeAttention:
     def attend(self, q: Tensor, k_layer: Tensor, v_layer: Tensor, plan: NativePlan, scale: float) -> Tensor:
         rows, heads, size = q.shape
         kv_heads, capacity, _ = k_layer.shape
+        # A plan is made before the heads are seen; the model's do not change, so the next plan knows them.
+        self._group = heads // kv_heads
         bf16 = q.dtype == torch.bfloat16
         if size not in (64, 128) or heads > 8 * kv_heads or not (bf16 or q.dtype == torch.float32):
             return self._torch.attend(q, k_layer, v_layer, plan.for_torch, scale)

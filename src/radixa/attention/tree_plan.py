@@ -16,14 +16,11 @@ from radixa.attention.base import SequenceLayout, TreeMode
 from radixa.kv.base import Segment
 
 Pays = Callable[[int, int], bool]
-"""`pays(length, sequences)`: is a node of that many tokens attended to faster once for that many sequences?"""
+"""`pays(length, sequences)`: are that many sequences faster attending to a node of that many tokens together?"""
 
 
-MEASURED = {"torch": (128, 512), "native": (64, 256)}
-"""For each backend, from how many tokens on a node is worth sharing, and how many reads of a token that must save.
-
-Fitted by `benchmarks/attention.py --fit`. Below these, the merging of one more partial result costs what is saved.
-"""
+Thresholds = tuple[tuple[int, int], ...]
+"""Pairs (at least so many rows, a node of at least so many tokens), from where on sharing was measured to be faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +40,11 @@ class TreePlan:
     own: list[list[Segment]]
 
 
-def sharing_rule(mode: TreeMode, backend: str) -> Pays:
+def sharing_rule(mode: TreeMode, measured: Thresholds) -> Pays:
     """The rule of a mode: `on` shares wherever two sequences meet, `off` never, `auto` where it was measured to pay."""
-    if mode == "on":
-        return lambda length, sequences: True
-    if mode == "off":
-        return lambda length, sequences: False
-    least_length, least_saved = MEASURED[backend]
-    return lambda length, sequences: length >= least_length and length * (sequences - 1) >= least_saved
+    if mode == "auto":
+        return lambda length, rows: any(rows >= enough and length >= long for enough, long in measured)
+    return lambda length, rows: mode == "on"
 
 
 def plan_tree(layouts: Sequence[SequenceLayout], pays: Pays) -> TreePlan:

@@ -142,7 +142,7 @@ EXPORT void radixa_attend(const void *q, const void *k, const void *v, void *out
     a.partial = scratch;
     a.mass = scratch + plan[4] * a.heads * a.size;
     in_parallel(attend_work, &a, threads);
-    if (a.merge_count) in_parallel(merge_work, &a, threads);
+    if (a.merge_count) in_parallel(merge_work, &a, a.merge_count > 1 ? threads : 1);
 }
 
 /* Rows of an operation, some at a time: enough elements that taking them is cheap beside computing them. */
@@ -152,7 +152,7 @@ typedef struct {
     int64_t rows, step, next;
 } Rows;
 
-enum { STEP_ELEMENTS = 8192 };
+enum { STEP_ELEMENTS = 8192, PARALLEL_FROM = 32768 };  /* below, waking the team costs what it saves */
 
 static void rows_work(void *context) {
     Rows *r = context;
@@ -163,7 +163,7 @@ static void rows_work(void *context) {
 static void each_row(void (*row)(const void *, int64_t), const void *work, int64_t rows, int64_t elements, int threads) {
     int64_t step = elements < STEP_ELEMENTS ? STEP_ELEMENTS / elements : 1;
     Rows r = {row, work, rows, step, 0};
-    in_parallel(rows_work, &r, rows > step ? threads : 1);
+    in_parallel(rows_work, &r, rows * elements < PARALLEL_FROM ? 1 : threads);
 }
 
 EXPORT void radixa_rms_norm(int bf16, const void *x, void *residual, const void *weight, void *out, int64_t rows, int64_t size,

@@ -48,30 +48,28 @@ static TARGET void T(finish)(const Attention *a, const Unit *u, int64_t lane, co
 #include "flat.h"
 #include "tile.h"
 
-/* Results of one row from its partial ones, in the order of the plan. */
+/* The results of one row from its partial ones, added in the order of the plan. */
 static TARGET void T(merge_row)(const Attention *a, const Merge *m, int64_t row) {
     for (int64_t head = 0; head < a->heads; head++) {
-        float sum[MAX_SIZE], top = 0, mass = 0;
-        for (int64_t i = m->item; i < m->item + m->items; i++) {
-            const Piece *piece = a->pieces + a->items[i];
-            int64_t in_piece = row - piece->row, chunks = chunks_of(visible(piece, in_piece));
-            for (int64_t chunk = 0; chunk < chunks; chunk++) {
-                int64_t at = (piece->partial + chunk * piece->rows + in_piece) * a->heads + head;
-                const float *part = a->partial + at * a->size, part_top = a->mass[2 * at];
-                if (mass == 0) {
-                    memcpy(sum, part, 4 * (size_t)a->size);
-                    top = part_top;
-                    mass = a->mass[2 * at + 1];
-                    continue;
+        float top = a->scale * LOWEST, sum[MAX_SIZE] = {0};
+        vf mass = (vf){};
+        for (int adding = 0; adding < 2; adding++)
+            for (int64_t i = m->item; i < m->item + m->items; i++) {
+                const Piece *piece = a->pieces + a->items[i];
+                int64_t in_piece = row - piece->row, chunks = chunks_of(visible(piece, in_piece));
+                for (int64_t chunk = 0; chunk < chunks; chunk++) {
+                    int64_t at = (piece->partial + chunk * piece->rows + in_piece) * a->heads + head;
+                    const float *part = a->partial + at * a->size, *part_mass = a->mass + 2 * at;
+                    if (!adding) {
+                        top = part_mass[0] > top ? part_mass[0] : top;
+                        continue;
+                    }
+                    vf weight = NAME(exp2)(NAME(splat)(part_mass[0] - top));
+                    mass += weight * part_mass[1];
+                    for (int d = 0; d < a->size; d += LANES)
+                        NAME(store)(sum + d, NAME(load)(sum + d) + NAME(load)(part + d) * weight);
                 }
-                float both = top > part_top ? top : part_top;
-                vf keep = NAME(exp2)(NAME(splat)(top - both)), add = NAME(exp2)(NAME(splat)(part_top - both));
-                for (int d = 0; d < a->size; d += LANES)
-                    NAME(store)(sum + d, NAME(load)(sum + d) * keep + NAME(load)(part + d) * add);
-                mass = mass * keep[0] + a->mass[2 * at + 1] * add[0];
-                top = both;
             }
-        }
         element *out = (element *)a->out + (row * a->heads + head) * a->size;
         for (int d = 0; d < a->size; d += LANES) T(store)(out + d, NAME(load)(sum + d) / mass);
     }
