@@ -92,6 +92,7 @@ def test_a_first_start_prints_a_key_that_works_and_ctrl_c_ends_it(smollm2: Model
         assert "rx-" not in again.output
         # Stopped while it is still loading.
         assert again.stop() == 0
+        assert "Traceback" not in again.output
 
 
 def start(*options: str, **settings: str) -> subprocess.CompletedProcess[str]:

@@ -31,6 +31,7 @@ class ChildConnection:
         self._folder = folder
         self._exit = asyncio.ensure_future(process.wait())
         self._message: asyncio.Future[bytes] | None = None
+        self._connected = False
 
     @classmethod
     async def start(cls, settings: EngineSettings) -> ChildConnection:
@@ -61,14 +62,18 @@ class ChildConnection:
         if not self._message.done():
             raise EngineUnavailable(f"the engine process died ({_cause(self._exit.result())})")
         frame, self._message = self._message.result(), None
+        self._connected = True
         return decode_from_engine(frame)
 
     def send(self, message: ToEngine) -> None:
-        # With no high-water mark this is done at once; the future it returns is complete.
-        self._socket.send(encode(message), zmq.NOBLOCK)
+        # With no high-water mark this is done at once, or fails at once where nobody is at the other end.
+        asyncio.ensure_future(self._socket.send(encode(message), zmq.NOBLOCK)).add_done_callback(_lost)
 
     async def close(self) -> None:
-        if not self._exit.done():
+        if not self._exit.done() and not self._connected:
+            self._process.kill()  # It is still loading, and would not hear us.
+            await self._exit
+        elif not self._exit.done():
             self.send(Stop())
             try:
                 await asyncio.wait_for(asyncio.shield(self._exit), STOP_SECONDS)
@@ -81,6 +86,12 @@ class ChildConnection:
             self._process.stdin.close()
         self._socket.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _lost(sent: asyncio.Future[zmq.MessageTracker | None]) -> None:
+    """What could not be sent is lost with the engine, whose end `receive` tells; without this asyncio would log it."""
+    if not sent.cancelled():
+        sent.exception()
 
 
 def _cause(code: int) -> str:

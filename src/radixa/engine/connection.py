@@ -10,7 +10,6 @@ from typing import Protocol
 from radixa.core.errors import EngineUnavailable, RadixaError
 from radixa.engine.base import EngineSettings, Fault
 from radixa.engine.messages import Failed, FromEngine, Stop, ToEngine
-from radixa.engine.worker import run
 
 
 class Connection(Protocol):
@@ -55,6 +54,7 @@ class ThreadConnection:
 
     def _run(self, settings: EngineSettings) -> None:
         from radixa.engine.load import load_engine
+        from radixa.engine.worker import run
 
         try:
             run(load_engine(settings), _ThreadChannel(self._inbox, self._deliver))
