@@ -93,15 +93,15 @@ def measure_own(
     while it still has its tree.
     """
     plan.progress("starting the server", 0, 0)
-    with started(model, sandbox=sandbox) as url:
+    with started(model, sandbox=sandbox) as server:
         plan.progress("starting the server", 1, 1)
-        name, reused = asyncio.run(_run_all(plan, url, mode="reuse", flush=flush))
+        name, reused = asyncio.run(_run_all(plan, server.url, mode="reuse", flush=flush))
         if before_stop:
-            before_stop(url)
+            before_stop(server.url)
     plan.progress("starting the server that reuses nothing", 0, 0)
-    with started(model, sandbox=sandbox, force_miss=True) as url:
+    with started(model, sandbox=sandbox, force_miss=True) as server:
         plan.progress("starting the server that reuses nothing", 1, 1)
-        _, missed = asyncio.run(_run_all(plan, url, mode="force-miss", flush=flush, recorded=reused))
+        _, missed = asyncio.run(_run_all(plan, server.url, mode="force-miss", flush=flush, recorded=reused))
     return _reports(plan, name, reused, missed)
 
 

@@ -12,7 +12,8 @@ from string import Template
 from radixa import __version__
 from radixa.bench.base import Report, Run
 from radixa.bench.ceilings import cpu_name
-from radixa.bench.tables import dollars, percent
+from radixa.bench.tables import dollars
+from radixa.bench.tables import percent as plain_percent
 
 _WIDTH = 420
 """Width of a chart in the units of its view box."""
@@ -40,8 +41,17 @@ def page(reports: Sequence[Report]) -> str:
 def _head(report: Report) -> str:
     return (
         f'<div class="head"><span>{escape(report.title)}</span><b>−{percent(report.prompt_cost_saved)}</b>'
-        f'<span class="dim">of the prompt cost, and the first token {percent(report.ttft_saved)} sooner</span></div>'
+        f'<span class="dim">of the prompt cost, and the first token {_sooner(report.ttft_saved)}</span></div>'
     )
+
+
+def percent(share: float) -> str:
+    """The sign stays with its number when a line breaks."""
+    return plain_percent(share).replace(" ", "&nbsp;")
+
+
+def _sooner(share: float) -> str:
+    return f"{percent(share)} sooner" if share >= 0 else f"{percent(-share)} later"
 
 
 def _section(report: Report) -> str:

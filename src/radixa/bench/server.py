@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from radixa.core.errors import EngineUnavailable
@@ -22,11 +23,21 @@ _STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.1
 
 
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A server that is ready."""
+
+    url: str
+    pid: int
+    seconds: float
+    """From starting its process to ready."""
+
+
 @contextmanager
 def started(
     model: str, *, sandbox: bool = False, force_miss: bool = False, settings: Mapping[str, str] | None = None
-) -> Iterator[str]:
-    """`radixa serve MODEL` on a free port of the loopback; yields its address once it is ready.
+) -> Iterator[Started]:
+    """`radixa serve MODEL` on a free port of the loopback, once it is ready; stopped afterwards.
 
     Its database is a temporary one, so that nobody's keys and accounts are touched; it asks for no key. `settings` are
     further configuration variables. EngineUnavailable, with the end of the server's log, where it does not start.
@@ -44,6 +55,7 @@ def started(
         }
         if sandbox:
             command.append("--sandbox")
+        begun = time.monotonic()
         with log.open("wb") as output:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment
@@ -51,7 +63,7 @@ def started(
         try:
             with _terminating_as_exit():
                 _wait_until_ready(process, port, log)
-                yield f"http://127.0.0.1:{port}"
+                yield Started(f"http://127.0.0.1:{port}", process.pid, time.monotonic() - begun)
         finally:
             _stop(process)
 

@@ -27,9 +27,12 @@ summary { padding-top: .15rem; padding-bottom: .15rem; }
 .count { font-variant-numeric: tabular-nums; color: var(--dim); margin-right: .6em; }
 .lock { border: 1px solid var(--line); border-radius: 3px; padding: 0 .3em; color: var(--dim); margin-right: .6em; }
 .text { font-family: ui-monospace, monospace; font-size: .85em; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .85em; color: var(--dim); margin: .2rem 0 .4rem; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .85em; color: var(--dim); margin: .2rem 0 .4rem;
+  max-height: 6.5em; overflow-y: auto; }
 """
 _BAR_PIXELS = 160
+_OPEN_LEVELS = 3
+"""Branches this near to the root are open at first."""
 _TEXT_LIMIT = 4_000
 """Characters of a node's text that the page shows."""
 
@@ -61,16 +64,17 @@ A bar is as long as a node's tokens; open a node for its text and what follows i
 
 def _branch(children: dict[int, list[dict[str, Any]]], parent: int, longest: int) -> Iterator[str]:
     """The nodes below `parent`, each after its text. A stack instead of recursion: conversations make deep trees."""
-    stack: list[tuple[str, dict[str, Any] | None]] = [("", node) for node in reversed(children.get(parent, []))]
+    stack: list[tuple[int, dict[str, Any] | None]] = [(1, node) for node in reversed(children.get(parent, []))]
     while stack:
-        markup, node = stack.pop()
+        level, node = stack.pop()
         if node is None:
-            yield markup
+            yield "</details>"
             continue
-        yield f"<details{' open' if node['parent'] == 0 else ''}><summary>{_line(node, longest)}</summary>"
+        below = children.get(node["id"], [])
+        yield f"<details{' open' if below and level <= _OPEN_LEVELS else ''}><summary>{_line(node, longest)}</summary>"
         yield f"<pre>{escape((node['text'] or '')[:_TEXT_LIMIT])}</pre>"
-        stack.append(("</details>", None))
-        stack += [("", child) for child in reversed(children.get(node["id"], []))]
+        stack.append((level, None))
+        stack += [(level + 1, child) for child in reversed(below)]
 
 
 def _line(node: dict[str, Any], longest: int) -> str:
