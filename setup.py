@@ -15,7 +15,7 @@ setup(
     ext_modules=[
         Extension(
             "radixa.kernels._cpu",
-            sources=[str(SOURCES / "cpu.c")],
+            sources=[str(SOURCES / "cpu.c"), str(SOURCES / "product.c")],
             depends=sorted(str(header) for header in SOURCES.glob("*.h")),
             extra_compile_args=FLAGS,
             libraries=["m"],

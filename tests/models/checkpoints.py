@@ -89,8 +89,8 @@ def make_model(kind: str, folder: Path, **changes: Any) -> Any:
     return model
 
 
-def load(folder: Path, dtype: str = "float32", *, packed: bool = False) -> Decoder:
-    return load_decoder(open_folder(folder), dtype, TorchOps(), TorchAttention(), packed=packed)
+def load(folder: Path, dtype: str = "float32", *, product: str = "torch") -> Decoder:
+    return load_decoder(open_folder(folder), dtype, TorchOps(), TorchAttention(), product=product)
 
 
 class Session:

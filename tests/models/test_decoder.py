@@ -9,6 +9,7 @@ import torch
 import transformers
 
 from radixa.models.decoder import LlamaDecoder
+from radixa.models.linear import KINDS
 from radixa.models.rope import Rope
 from tests.models.checkpoints import FAMILIES, ROPES, Session, expected, load, make_model
 
@@ -68,18 +69,19 @@ def test_no_wanted_row_still_writes_the_keys(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
-@pytest.mark.parametrize("rows", [1, 9, 100])
-def test_packed_weights_give_the_same_logits(kind: str, rows: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("product", ["native", "onednn"])
+def test_every_kind_of_product_gives_the_same_logits(kind: str, product: str, tmp_path: Path) -> None:
     make_model(kind, tmp_path)
-    prompt = [(5 * i + 1) % 131 for i in range(rows)]
-    packed = Session(load(tmp_path, packed=True)).step([prompt])
-    torch.testing.assert_close(packed, Session(load(tmp_path)).step([prompt]), rtol=1e-4, atol=1e-5)
+    fast, plain = load(tmp_path, product=product), load(tmp_path)
+    for rows in (1, 9, 100):
+        prompt = [(5 * i + 1) % 131 for i in range(rows)]
+        torch.testing.assert_close(Session(fast).step([prompt]), Session(plain).step([prompt]), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("packed", [False, True])
-def test_bfloat16_stays_near_float32(packed: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("product", KINDS)
+def test_bfloat16_stays_near_float32(product: str, tmp_path: Path) -> None:
     model = make_model("llama", tmp_path)
-    narrow = Session(load(tmp_path, "bfloat16", packed=packed), dtype="bfloat16").step([PROMPT])
+    narrow = Session(load(tmp_path, "bfloat16", product=product), dtype="bfloat16").step([PROMPT])
     reference = expected(model, PROMPT)
     assert (narrow - reference).abs().max() < 0.03 * reference.abs().max()
 

@@ -1,4 +1,4 @@
-"""Packed products against plain ones."""
+"""Every kind of matrix product against `F.linear`."""
 
 from __future__ import annotations
 
@@ -6,23 +6,38 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.nn import functional
 
-from radixa.models.linear import can_pack, make_linear, padded_rows
+from radixa.models.linear import KINDS, kinds_for, make_linear, padded_rows
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("rows", [0, 1, 8, 9, 33, 100])
-def test_packed_equals_plain(dtype: torch.dtype, bias: bool, rows: int) -> None:
+def test_equals_f_linear(kind: str, dtype: torch.dtype, bias: bool, rows: int) -> None:
     torch.manual_seed(rows)
     weight, x = torch.randn(40, 24).to(dtype), torch.randn(rows, 24).to(dtype)
     added = torch.randn(40).to(dtype) if bias else None
     with torch.inference_mode():
-        packed = make_linear(weight, added, packed=True)(x)
-        plain = make_linear(weight, added, packed=False)(x)
-    assert packed.shape == (rows, 40)
-    assert packed.is_contiguous()
-    torch.testing.assert_close(packed, plain)
+        found = make_linear(weight, added, kind)(x)
+        wanted = functional.linear(x, weight, added)
+    assert found.shape == (rows, 40)
+    assert found.is_contiguous()
+    torch.testing.assert_close(found, wanted)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_kind_does_not_take_goes_to_torch(kind: str) -> None:
+    weight, x = torch.randn(6, 3, dtype=torch.float64), torch.randn(2, 3, dtype=torch.float64)
+    assert torch.equal(make_linear(weight, None, kind)(x), functional.linear(x, weight))
+    odd, x = torch.randn(6, 3).bfloat16(), torch.randn(2, 3).bfloat16()
+    torch.testing.assert_close(make_linear(odd, None, kind)(x), functional.linear(x, odd))
+
+
+def test_there_is_always_a_kind() -> None:
+    assert kinds_for(torch.float64) == ["torch"]
+    assert kinds_for(torch.float32)[-1] == kinds_for(torch.bfloat16)[-1] == "torch"
 
 
 @given(st.integers(0, 5000))
@@ -34,7 +49,3 @@ def test_padding_is_little(rows: int) -> None:
 
 def test_few_counts_of_rows_are_left() -> None:
     assert len({padded_rows(rows) for rows in range(1, 577)}) < 50
-
-
-def test_other_dtypes_are_not_packed() -> None:
-    assert not can_pack(torch.float64)

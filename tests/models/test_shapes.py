@@ -50,7 +50,7 @@ def test_random_models_run_and_are_the_same_every_time(qk_norm: bool, monkeypatc
     monkeypatch.setitem(shapes.SHAPES, "small", small)
     runs = []
     for _ in range(2):
-        decoder = load_random("random:small", "float32", TorchOps(), TorchAttention())
+        decoder = load_random("random:small", "float32", TorchOps(), TorchAttention(), product="torch")
         runs.append(Session(decoder).step([[1, 2, 3, 4]]))
     assert torch.equal(*runs)
     assert runs[0].isfinite().all()

@@ -101,7 +101,7 @@ def test_the_shape(smollm2: ModelFolder) -> None:
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_the_capital_of_france(dtype: str, smollm2: ModelFolder, tokenizer: FolderTokenizer) -> None:
     text = load_chat_template(smollm2.path).render([Message("user", "What is the capital of France?")])
-    session = Session(load(smollm2.path, dtype, packed=True), dtype=dtype)
+    session = Session(load(smollm2.path, dtype, product="native"), dtype=dtype)
     stream, answer, new = tokenizer.stream(), "", unpack(tokenizer.encode(text))
     for _ in range(20):
         token = int(session.step([new], rows=[len(new) - 1]).argmax())

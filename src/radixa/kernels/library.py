@@ -21,6 +21,7 @@ _SIGNATURES = {
     "radixa_rms_norm": [_INT] + [_POINTER] * 4 + [_INT64, _INT64, _FLOAT, _INT],
     "radixa_rope_store": [_POINTER] * 10 + [_FLOAT, _INT],
     "radixa_silu_mul": [_INT, _POINTER, _POINTER, _INT64, _INT64, _INT],
+    "radixa_product": [_POINTER] * 5 + [_INT],
 }
 
 INSTRUCTION_SETS = ("generic", "avx2", "avx512", "avx512_bf16")
@@ -30,7 +31,7 @@ INSTRUCTION_SETS = ("generic", "avx2", "avx512", "avx512_bf16")
 @cache
 def load_library() -> ctypes.CDLL | None:
     """The library, on torch's threads and set to the best instruction set of this processor; None where not built."""
-    path = next(Path(__file__).parent.glob("_cpu*.so"), None)
+    path = library_path()
     if path is None:
         return None
     try:
@@ -43,14 +44,25 @@ def load_library() -> ctypes.CDLL | None:
         function.argtypes, function.restype = arguments, None
     library.radixa_choose.restype = ctypes.c_char_p
     library.radixa_use_team.argtypes, library.radixa_use_team.restype = [_POINTER], None
-    library.radixa_use_team(_team())
+    library.radixa_product_use_team.argtypes, library.radixa_product_use_team.restype = [_POINTER], None
+    library.radixa_product_choose.restype = ctypes.c_char_p
+    library.radixa_product_width.argtypes, library.radixa_product_width.restype = [_INT], _INT64
+    team = _team()
+    library.radixa_use_team(team)
+    library.radixa_product_use_team(team)
     choose(library)
     return library
+
+
+def library_path() -> Path | None:
+    """Where the library lies, if it was built."""
+    return next(Path(__file__).parent.glob("_cpu*.so"), None)
 
 
 def choose(library: ctypes.CDLL, limit: str = INSTRUCTION_SETS[-1]) -> str:
     """Use the best instruction set of this processor, none beyond `limit`; its name."""
     name: bytes = library.radixa_choose(INSTRUCTION_SETS.index(limit))
+    library.radixa_product_choose(INSTRUCTION_SETS.index(limit))
     return name.decode()
 
 

@@ -43,7 +43,7 @@ class TorchOps:
         kv_heads, _, size = k_layer.shape
         rows = qkv.view(qkv.shape[0], -1, size)
         heads = rows.shape[1] - 2 * kv_heads
-        q, k, v = rows.split([heads, kv_heads, kv_heads], dim=1)
+        q, k, v = rows[:, :heads], rows[:, heads:-kv_heads], rows[:, -kv_heads:]
         if q_norm is not None:
             q = self.rms_norm(q, q_norm, eps)
         if k_norm is not None:

@@ -69,9 +69,7 @@ def ensure_weights(folder: Path, dtype: str, progress: Progress | None = None) -
 
     gguf = Path(json.loads((folder / ORIGIN).read_text("utf-8"))["gguf"])
     if not gguf.is_file():
-        raise ModelError(
-            f"the {dtype} weights are not converted yet, and {gguf} is gone: put it back, or pull again"
-        )
+        raise ModelError(f"the {dtype} weights are not converted yet, and {gguf} is gone: put it back, or pull again")
     file = GGUFFile(gguf)
     names = weight_names(file)
     shapes = {hf: tuple(int(size) for size in reversed(file.tensors[gg].shape)) for hf, gg in names.items()}

@@ -33,7 +33,7 @@ class LlamaDecoder:
         """Write the step's K and V to their slots and return logits [M, vocab_size] float32."""
         ops, eps = self.ops, self.config.norm_eps
         cos, sin = self._rope.angles(step.positions)
-        residual = self.weights.embedding.index_select(0, step.token_ids)
+        residual = self.weights.embed(step.token_ids)
         x: Tensor | None = None
         last = self.config.layers - 1
         for i, layer in enumerate(self.weights.layers):

@@ -1,8 +1,8 @@
-"""A matrix product with weights, as fast as this machine's torch has it.
+"""Matrix products with weights: three kinds, of which the fastest on this machine is taken (`probe.py`).
 
-oneDNN can lay weights out in the blocks that its kernels read. A packed product takes half the time of `F.linear` for
-few rows, and somewhat less for many; in bfloat16 its results are the same to the last bit. The packed form replaces the
-plain one, so it costs no memory.
+`native` is our own C (`kernels.product`): first for few rows, and for many as well where the processor has no matrix
+unit. `onednn` is torch's own library, with weights laid out for it. `torch` is `F.linear` on weights as they are: it
+runs everywhere, and in float32 equals `transformers` to the last bit. Each keeps its weights once, in its own layout.
 
 oneDNN compiles a kernel for every number of rows it meets, about half a megabyte each, and a server meets every number
 of rows there is. So rows are padded up to one of a few dozen counts (`padded_rows`), which costs a few percent of time
@@ -11,31 +11,89 @@ and saves hundreds of megabytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch.nn import functional
 
+from radixa.kernels.library import load_library
+from radixa.kernels.product import PackedProduct, width
+
 if TYPE_CHECKING:
     from torch import Tensor
 
-Linear = Callable[["Tensor"], "Tensor"]
-"""[N, in] -> [N, out]."""
+KINDS = ("native", "onednn", "torch")
 
 
-def make_linear(weight: Tensor, bias: Tensor | None, *, packed: bool) -> Linear:
-    """The product with `weight` [out, in] plus `bias` [out]. `packed` asks for oneDNN's layout where there is one."""
-    if packed and can_pack(weight.dtype):
-        return _packed(weight, bias)
-    return lambda x: functional.linear(x, weight, bias)
+class Linear(Protocol):
+    """A product with one weight [outputs, inputs]."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """x [N, inputs] -> [N, outputs]."""
+        ...
 
 
-def can_pack(dtype: torch.dtype) -> bool:
-    """Whether this build and CPU have oneDNN's packed products for `dtype`."""
+def make_linear(weight: Tensor, bias: Tensor | None, kind: str) -> Linear:
+    """The product of that kind; of `torch`'s where the kind does not take this weight. `bias` [outputs]."""
+    if kind == "native" and takes_native(weight):
+        library = load_library()
+        assert library is not None, "takes_native says so"
+        return PackedProduct(library, weight, bias)
+    if kind == "onednn" and _takes_onednn(weight):
+        return OneDNNProduct(weight, bias)
+    return TorchProduct(weight, bias)
+
+
+def kinds_for(dtype: torch.dtype) -> list[str]:
+    """The kinds that this machine has for `dtype`."""
+    weight = torch.empty(16, 16, dtype=dtype)
+    takes = {"native": takes_native(weight), "onednn": _takes_onednn(weight), "torch": True}
+    return [kind for kind in KINDS if takes[kind]]
+
+
+def takes_native(weight: Tensor) -> bool:
+    library = load_library()
+    return library is not None and width(library, weight.dtype) > 0 and weight.shape[1] % 2 == 0
+
+
+def _takes_onednn(weight: Tensor) -> bool:
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
-    return dtype == torch.float32 or (dtype == torch.bfloat16 and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))
+    if weight.dtype == torch.bfloat16:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return weight.dtype == torch.float32
+
+
+class TorchProduct:
+    """`F.linear` on the weight as it lies."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        self.weight = weight
+        self._bias = bias
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return functional.linear(x, self.weight, self._bias)
+
+
+class OneDNNProduct:
+    """oneDNN's product on a weight in its blocks."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        self._blocks = torch.ops.mkldnn._reorder_linear_weight(weight, None)
+        self._bias = bias
+
+    def __call__(self, x: Tensor) -> Tensor:
+        rows = x.shape[0]
+        padded = padded_rows(rows)
+        if padded == rows:
+            return self._product(x)
+        wide = x.new_zeros(padded, x.shape[1])
+        wide[:rows] = x
+        return self._product(wide)[:rows]
+
+    def _product(self, x: Tensor) -> Tensor:
+        result: Tensor = torch.ops.mkldnn._linear_pointwise.default(x, self._blocks, self._bias, "none", [], "")
+        return result
 
 
 def padded_rows(rows: int) -> int:
@@ -44,21 +102,3 @@ def padded_rows(rows: int) -> int:
         return rows
     step = 1 << ((rows - 1).bit_length() - (3 if rows <= 64 else 4))
     return -(-rows // step) * step
-
-
-def _packed(weight: Tensor, bias: Tensor | None) -> Linear:
-    blocks = torch.ops.mkldnn._reorder_linear_weight(weight, None)
-    product = torch.ops.mkldnn._linear_pointwise.default
-
-    def apply(x: Tensor) -> Tensor:
-        rows = x.shape[0]
-        padded = padded_rows(rows)
-        if padded == rows:
-            result: Tensor = product(x, blocks, bias, "none", [], "")
-            return result
-        wide = x.new_zeros(padded, x.shape[1])
-        wide[:rows] = x
-        result = product(wide, blocks, bias, "none", [], "")
-        return result[:rows]
-
-    return apply

@@ -49,36 +49,42 @@ def load_decoder(
     ops: Ops,
     attention: AttentionBackend,
     *,
-    packed: bool = True,
+    product: str | None = None,
     progress: Progress | None = None,
 ) -> Decoder:
     """The model of `folder`, computing in `dtype` (`float32` or `bfloat16`).
 
-    A converted GGUF whose weights do not exist in that dtype yet is dequantised first. `packed=False` keeps weights as
-    they lie in the file, which is slower, and in float32 equal to `transformers` to the last bit.
+    A converted GGUF whose weights do not exist in that dtype yet is dequantised first. `product` is the kind of matrix
+    product (`linear.KINDS`), by default the fastest on this machine with torch's threads. With `torch`, float32 logits
+    are those of `transformers` to the last bit.
     """
     import torch
 
     from radixa.models.convert import ensure_weights
     from radixa.models.decoder import LlamaDecoder
+    from radixa.models.probe import choose_product
     from radixa.models.weights import build_weights, open_weights, weight_files
 
     ensure_weights(folder.path, dtype, progress)
     with open_weights(weight_files(folder.path, dtype), getattr(torch, dtype)) as read:
-        weights = build_weights(folder.config, read, packed=packed)
+        weights = build_weights(folder.config, read, product or choose_product(dtype, torch.get_num_threads()))
     return LlamaDecoder(folder.config, weights, ops, attention)
 
 
-def load_random(shape_name: str, dtype: str, ops: Ops, attention: AttentionBackend) -> Decoder:
+def load_random(
+    shape_name: str, dtype: str, ops: Ops, attention: AttentionBackend, *, product: str | None = None
+) -> Decoder:
     """A model of that shape with random weights, the same at every run: for benchmarks."""
     import torch
 
     from radixa.models.decoder import LlamaDecoder
+    from radixa.models.probe import choose_product
     from radixa.models.shapes import random_reader
     from radixa.models.weights import build_weights
 
     config = random_config(shape_name)
-    weights = build_weights(config, random_reader(config, getattr(torch, dtype)), packed=True)
+    kind = product or choose_product(dtype, torch.get_num_threads())
+    weights = build_weights(config, random_reader(config, getattr(torch, dtype)), kind)
     return LlamaDecoder(config, weights, ops, attention)
 
 

@@ -1,7 +1,8 @@
-"""Which dtype is faster on this machine: measured, because CPU flags do not tell.
+"""What is fastest on this machine: measured, because CPU flags do not tell.
 
-Some CPUs list bfloat16 instructions and still multiply bfloat16 matrices slower than float32. The measurement takes a
-fraction of a second in a process of its own, so that whoever asks needs no torch, and is kept in the cache folder.
+Some CPUs list bfloat16 instructions and still multiply bfloat16 matrices slower than float32; some have matrix units
+that only one library uses. The measurement takes a second or two in a process of its own, so that whoever asks needs no
+torch, and is kept in the cache folder.
 """
 
 from __future__ import annotations
@@ -14,41 +15,45 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from radixa.core.errors import ModelError
 from radixa.core.paths import paths
+from radixa.kernels.library import library_path
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from radixa.models.linear import Linear
 
 DTYPES = ("float32", "bfloat16")
-_PREFILL, _DECODE = (256, 1024, 1024), (4, 1024, 1024)
-"""Rows, inputs and outputs of the two products that stand for prompts and for decoding."""
+
+Times = dict[str, dict[str, list[float]]]
+"""Seconds by dtype and kind of product (`linear.KINDS`): of a prompt's product, and of decoding's."""
+
+_OUTPUTS, _INPUTS = 2048, 1024
+_PREFILL_ROWS, _DECODE_ROWS = 256, 4
+_DECODE_BYTES = 96 << 20
+"""Weights that decoding goes through before it comes back to the first: more than caches hold, as in a real model."""
 
 
 def choose_dtype(threads: int) -> str:
     """`float32` or `bfloat16`: whichever does a step's matrix products faster with that many threads.
 
-    Decoding and prefill count the same: the rates are compared by the product of the two speed-ups. The result is kept
-    by CPU, torch version and threads.
+    Prefill and decoding count the same: what is compared is the product of both times. The result is kept by CPU, torch
+    version, threads and whether the compiled operations are built.
     """
-    file = paths().cache / "dtype.json"
-    key = f"{cpu_name()} | torch {importlib.metadata.version('torch')} | {threads} threads"
-    known = _read(file)
-    if known.get(key) not in DTYPES:
-        known[key] = _measure_apart(threads)
-        _write(file, known)
-    return str(known[key])
+    times = _measured(threads)
+    return min(DTYPES, key=lambda dtype: min(_score(kind) for kind in times[dtype].values()))
 
 
-def cpu_name() -> str:
-    """The CPU as the system names it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    named = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.machine()
+def choose_product(dtype: str, threads: int) -> str:
+    """The kind of matrix product (`linear.KINDS`) that is fastest in `dtype` with that many threads."""
+    times = _measured(threads)[dtype]
+    return min(times, key=lambda kind: _score(times[kind]))
 
 
 def matmul_rate(dtype_name: str, size: int = 2048) -> float:
@@ -63,30 +68,49 @@ def matmul_rate(dtype_name: str, size: int = 2048) -> float:
     return 2 * size**3 / _best(lambda: torch.mm(left, right), seconds=0.5)
 
 
-def measure(threads: int) -> dict[str, Any]:
-    """Seconds of the two products in both dtypes, with the layout that the decoder uses."""
+def measure(threads: int) -> Times:
+    """Time every kind of product in both dtypes, in this process."""
     import torch
 
-    from radixa.models.linear import make_linear
+    from radixa.models.linear import kinds_for, make_linear
 
     torch.set_num_threads(threads)
-    found: dict[str, Any] = {}
+    found: Times = {}
     with torch.inference_mode():
         for name in DTYPES:
             dtype = getattr(torch, name)
-            times = []
-            for rows, inputs, outputs in (_PREFILL, _DECODE):
-                product = make_linear(torch.randn(outputs, inputs).to(dtype), None, packed=True)
-                x = torch.randn(rows, inputs).to(dtype)
-                times.append(_best(lambda product=product, x=x: product(x), seconds=0.05))  # type: ignore[misc]
-            found[name] = times
+            weight = torch.randn(_OUTPUTS, _INPUTS).to(dtype)
+            prompt = torch.randn(_PREFILL_ROWS, _INPUTS).to(dtype)
+            decode = prompt[:_DECODE_ROWS].clone()
+            copies = _DECODE_BYTES // (weight.numel() * weight.element_size())
+            found[name] = {}
+            for kind in kinds_for(dtype):
+                products = [make_linear(weight.clone(), None, kind) for _ in range(copies)]
+                found[name][kind] = [
+                    _best(partial(products[0], prompt), seconds=0.05),
+                    _best(partial(_one_after_the_other, products, decode), seconds=0.05),
+                ]
     return found
 
 
-def faster(times: dict[str, list[float]]) -> str:
-    """The dtype whose times have the smaller product; float32, which is exact, where they are equal."""
-    wide, narrow = ((times[name][0] * times[name][1]) for name in DTYPES)
-    return "bfloat16" if narrow < wide else "float32"
+def _one_after_the_other(products: Sequence[Linear], x: Tensor) -> None:
+    for product in products:
+        product(x)
+
+
+def cpu_name() -> str:
+    """The CPU as the system names it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    named = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.machine()
+
+
+def _score(times: list[float]) -> float:
+    prefill, decode = times
+    return prefill * decode
 
 
 def _best(work: Callable[[], object], seconds: float) -> float:
@@ -100,17 +124,30 @@ def _best(work: Callable[[], object], seconds: float) -> float:
     return best
 
 
-def _measure_apart(threads: int) -> str:
+def _measured(threads: int) -> Times:
+    """The times of this machine, from the cache folder or measured now."""
+    file = paths().cache / "probe.json"
+    built = "compiled" if library_path() is not None else "not compiled"
+    key = f"{cpu_name()} | torch {importlib.metadata.version('torch')} | {threads} threads | {built}"
+    known = _read(file)
+    if key not in known:
+        known[key] = _measure_apart(threads)
+        _write(file, known)
+    return known[key]
+
+
+def _measure_apart(threads: int) -> Times:
     command = [sys.executable, "-m", "radixa.models.probe", str(threads)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         said = (done.stderr.strip().splitlines() or ["no output"])[-1]
-        raise ModelError(f"cannot measure which dtype is faster ({said}); set [engine] dtype to float32 or bfloat16")
-    return faster(json.loads(done.stdout.splitlines()[-1]))
+        raise ModelError(f"cannot measure what is fastest on this machine ({said})")
+    times: Times = json.loads(done.stdout.splitlines()[-1])
+    return times
 
 
-def _read(file: Path) -> dict[str, Any]:
-    """What was measured before; nothing where the file is missing or was damaged, since it can be measured again."""
+def _read(file: Path) -> dict[str, Times]:
+    """What was measured before; nothing where the file is missing or damaged, since it can be measured again."""
     try:
         known = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError):
@@ -118,9 +155,9 @@ def _read(file: Path) -> dict[str, Any]:
     return known if isinstance(known, dict) else {}
 
 
-def _write(file: Path, known: dict[str, Any]) -> None:
+def _write(file: Path, known: dict[str, Times]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    handle, half = tempfile.mkstemp(prefix=".dtype-", dir=file.parent)
+    handle, half = tempfile.mkstemp(prefix=".probe-", dir=file.parent)
     with os.fdopen(handle, "w") as out:
         json.dump(known, out, indent=1)
     os.replace(half, file)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from radixa.core.errors import ModelError
+from radixa.kernels.product import PackedProduct
 from radixa.models.base import ModelConfig
 from radixa.models.linear import Linear, make_linear
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch import Tensor
 
     Reader = Callable[[str], Tensor]
@@ -40,20 +40,20 @@ class LayerWeights:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A whole model: embedding [vocab, hidden], layers, final norm, head."""
+    """A whole model. `embed` gives the rows of the embedding [N, hidden] for token ids [N] int64."""
 
-    embedding: Tensor
+    embed: Callable[[Tensor], Tensor]
     layers: list[LayerWeights]
     norm: Tensor
     head: Linear
 
 
-def build_weights(config: ModelConfig, read: Reader, *, packed: bool) -> Weights:
-    """Fuse and pack, one layer after the other: no more than one layer is held twice."""
+def build_weights(config: ModelConfig, read: Reader, kind: str) -> Weights:
+    """Fuse and pack for products of that kind (`linear.KINDS`), one weight after the other: only one is held twice."""
 
     def linear(*names: str, bias: bool) -> Linear:
         weight = _joined([read(f"{name}.weight") for name in names])
-        return make_linear(weight, _joined([read(f"{name}.bias") for name in names]) if bias else None, packed=packed)
+        return make_linear(weight, _joined([read(f"{name}.bias") for name in names]) if bias else None, kind)
 
     def layer(prefix: str) -> LayerWeights:
         attention, mlp = f"{prefix}.self_attn", f"{prefix}.mlp"
@@ -69,17 +69,25 @@ def build_weights(config: ModelConfig, read: Reader, *, packed: bool) -> Weights
             down=linear(f"{mlp}.down_proj", bias=config.mlp_bias),
         )
 
+    embed, head = _ends(config, read, kind)
+    return Weights(
+        embed=embed,
+        layers=[layer(f"model.layers.{i}") for i in range(config.layers)],
+        norm=_owned(read("model.norm.weight")),
+        head=head,
+    )
+
+
+def _ends(config: ModelConfig, read: Reader, kind: str) -> tuple[Callable[[Tensor], Tensor], Linear]:
+    """The embedding and the head. Tied, they are the same numbers, and kept once where the layout lets rows be read."""
     embedding = _owned(read("model.embed_tokens.weight"))
     if embedding.shape != (config.vocab_size, config.hidden_size):
         expected = (config.vocab_size, config.hidden_size)
         raise ModelError(f"model.embed_tokens.weight has shape {tuple(embedding.shape)}; config.json says {expected}")
-    head = embedding if config.tied_head else _owned(read("lm_head.weight"))
-    return Weights(
-        embedding=embedding,
-        layers=[layer(f"model.layers.{i}") for i in range(config.layers)],
-        norm=_owned(read("model.norm.weight")),
-        head=make_linear(head, None, packed=packed),
-    )
+    head = make_linear(embedding if config.tied_head else _owned(read("lm_head.weight")), None, kind)
+    if config.tied_head and isinstance(head, PackedProduct):
+        return head.rows, head
+    return partial(embedding.index_select, 0), head
 
 
 def _joined(parts: list[Tensor]) -> Tensor:

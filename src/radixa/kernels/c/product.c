@@ -1,0 +1,110 @@
+/* Matrix products with weights that lie in blocks: see `../product.py` for what they do and how they are called.
+
+   Weights [outputs, inputs] are cut into blocks of WIDTH outputs, and a block lies as [inputs, WIDTH] (bfloat16: as
+   [inputs / 2, WIDTH, 2], the pairs that `vdpbf16ps` takes), so that a product reads them once, from front to back. A
+   register tile is up to ROWS rows of x times one block; its sums stay in registers from the first input to the last.
+   So a row's result depends on nothing but that row: not on how many others there are, nor on how many threads. */
+
+#include <stdint.h>
+#include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#include "parallel.h"
+
+typedef struct {
+    const void *blocks, *x, *bias; /* x [rows, inputs]; bias [outputs], or NULL */
+    void *out;                     /* [rows, outputs] */
+    int64_t rows, inputs, outputs;
+    int64_t next; /* the counter of `next_item` */
+} Product;
+
+/* Rows of one thread's work at a time: whole tiles, enough that a block is worth fetching. */
+enum { CHUNK_ROWS = 96 };
+
+/* Multiplications below which waking the team costs more than it saves. */
+enum { PARALLEL_FROM = 1 << 17 };
+
+typedef struct {
+    const char *isa;
+    int64_t width;                                               /* outputs of a block */
+    void (*block[2])(const Product *, int64_t, int64_t, int64_t); /* float32, bfloat16 or NULL */
+} Products;
+
+#define EXPORT __attribute__((visibility("default")))
+
+#define ISA "generic"
+#define NAME(x) x##_generic
+#define TARGET
+#define LANES 4
+#define REGISTERS 16
+#include "product_isa.h"
+
+#if defined(__x86_64__)
+#define ISA "avx2"
+#define NAME(x) x##_avx2
+#define TARGET __attribute__((target("avx2,fma")))
+#define LANES 8
+#define REGISTERS 16
+#include "product_isa.h"
+
+#define ISA "avx512"
+#define NAME(x) x##_avx512
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")))
+#define LANES 16
+#define REGISTERS 32
+#include "product_isa.h"
+
+#define ISA "avx512_bf16"
+#define NAME(x) x##_avx512_bf16
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma")))
+#define LANES 16
+#define REGISTERS 32
+#define DOT_BF16
+#include "product_isa.h"
+#undef DOT_BF16
+#endif
+
+static const Products *best = &products_generic;
+
+/* Choose the instruction set, at most `limit` (0 generic, 1 AVX2, 2 AVX-512, 3 AVX-512 with bfloat16); its name. */
+EXPORT const char *radixa_product_choose(int limit) {
+    best = &products_generic;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    int avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                 __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+    if (limit >= 1 && avx2) best = &products_avx2;
+    if (limit >= 2 && avx512) best = &products_avx512;
+    if (limit >= 3 && avx512 && __builtin_cpu_supports("avx512bf16")) best = &products_avx512_bf16;
+#endif
+    return best->isa;
+}
+
+/* As `radixa_use_team`. */
+EXPORT void radixa_product_use_team(void *gomp_parallel) { team = (parallel_fn)gomp_parallel; }
+
+/* Outputs of a block; 0 where there is no kernel for the type. */
+EXPORT int64_t radixa_product_width(int bf16) { return best->block[bf16] ? best->width : 0; }
+
+static void product_work(const Product *p, int64_t *next, int bf16) {
+    int64_t chunks = (p->rows + CHUNK_ROWS - 1) / CHUNK_ROWS;
+    int64_t items = (p->outputs + best->width - 1) / best->width * chunks;
+    for (int64_t item = next_item(next, 1); item < items; item = next_item(next, 1)) {
+        int64_t first = item % chunks * CHUNK_ROWS, last = first + CHUNK_ROWS;
+        best->block[bf16](p, item / chunks, first, last < p->rows ? last : p->rows);
+    }
+}
+
+static void product_work_f32(void *context) { product_work(context, &((Product *)context)->next, 0); }
+static void product_work_bf16(void *context) { product_work(context, &((Product *)context)->next, 1); }
+
+/* shape: bf16, rows, inputs, outputs. */
+EXPORT void radixa_product(const int64_t *shape, const void *blocks, const void *x, const void *bias, void *out,
+                           int threads) {
+    Product p = {blocks, x, bias, out, shape[1], shape[2], shape[3], 0};
+    int alone = p.rows * p.inputs * p.outputs < PARALLEL_FROM;
+    in_parallel(shape[0] ? product_work_bf16 : product_work_f32, &p, alone ? 1 : threads);
+}
