@@ -157,7 +157,7 @@ def operation_calls(ops: Ops, model: Model, rows: int, hidden: int, width: int) 
 
 
 def print_fit(model: Model, native: bool) -> None:
-    """Tree time / flat time: below 1 sharing pays. `SHARED_FROM` of each backend should hold only there."""
+    """Tree time / flat time: below 1 sharing pays. A backend's `sharing_pays` should be true only there."""
     lengths = (16, 32, 64, 128, 256, 512, 1024)
     print(f"{'sequences':>10}" + "".join(f"{length:>8}" for length in lengths))
     for sequences in (2, 3, 4, 8, 16, 32):

@@ -7,13 +7,12 @@ import random
 import pytest
 from attention_cases import random_layouts
 
+from radixa.attention import native_backend, torch_backend
 from radixa.attention.base import SequenceLayout
-from radixa.attention.native_backend import SHARED_FROM as NATIVE_SHARED_FROM
-from radixa.attention.torch_backend import SHARED_FROM as TORCH_SHARED_FROM
-from radixa.attention.tree_plan import SharedNode, Thresholds, plan_tree, sharing_rule
+from radixa.attention.tree_plan import Pays, SharedNode, plan_tree, sharing_rule
 from radixa.kv.base import Segment
 
-ON = sharing_rule("on", ())
+ON = sharing_rule("on", torch_backend.sharing_pays)
 
 
 def a_sequence(*segments: Segment, new: int = 1) -> SequenceLayout:
@@ -92,17 +91,24 @@ def test_every_sequence_keeps_its_whole_context(seed: int) -> None:
         assert sum(s.length for s in own) >= layouts[i].new
 
 
-def test_rules() -> None:
-    measured = ((8, 100), (2, 1000))
-    auto, off = sharing_rule("auto", measured), sharing_rule("off", measured)
-    assert [auto(99, 64), auto(100, 7), auto(100, 8), auto(1000, 2)] == [False, False, True, True]
-    assert ON(1, 2)
+def test_modes() -> None:
+    on, off, auto = (sharing_rule(mode, lambda length, sequences: length > 100) for mode in ("on", "off", "auto"))
+    assert on(1, 2)
     assert not off(100_000, 64)
+    assert [auto(100, 64), auto(101, 2)] == [False, True]
 
 
-@pytest.mark.parametrize("thresholds", [TORCH_SHARED_FROM, NATIVE_SHARED_FROM])
-def test_auto_shares_what_is_long_and_wide_and_nothing_small(thresholds: Thresholds) -> None:
-    pays = sharing_rule("auto", thresholds)
+@pytest.mark.parametrize("pays", [torch_backend.sharing_pays, native_backend.sharing_pays])
+def test_measured_rules_share_what_is_long_and_wide_and_nothing_small(pays: Pays) -> None:
     assert pays(4096, 96)
-    assert not pays(1, 1000)
+    assert pays(512, 12)
+    assert not pays(16, 96)
     assert not pays(50, 2)
+    assert not pays(1, 1000)
+
+
+def test_native_rule_leaves_no_tile_half_empty() -> None:
+    """18 queries need two vectors, and cost more together than apart however long the node is."""
+    assert native_backend.sharing_pays(4096, 15)
+    assert not native_backend.sharing_pays(100_000, 18)
+    assert native_backend.sharing_pays(4096, 28)

@@ -20,7 +20,7 @@ import torch
 
 from radixa.attention.base import SequenceLayout, TreeMode
 from radixa.attention.torch_backend import Piece, TorchAttention
-from radixa.attention.tree_plan import Thresholds, plan_tree, sharing_rule
+from radixa.attention.tree_plan import plan_tree, sharing_rule
 from radixa.kernels.library import choose
 from radixa.kv.base import Segment
 
@@ -30,9 +30,19 @@ if TYPE_CHECKING:
 CHUNK = 512
 """Tokens of a chunk, as in `attention.h`."""
 
-SHARED_FROM: Thresholds = ((48, 128), (24, 256), (12, 512))
-"""Queries (sequences times the query heads of a kv head) and tokens from which a node is shared, fitted by
-`benchmarks/attention.py --fit native`: a tile computes 16 queries at a time, so fewer than that leave it idle."""
+FLAT, TILE, PARTIAL = 9.0, 5.7, 300.0
+"""Cycles that a token costs one query of `flat.h`, or one of the 16 places for queries of `tile.h`, and that one more
+partial result costs a query: as measured with AVX-512 and bfloat16. In float32 and with AVX2 all three are larger by
+about the same factor."""
+
+
+def sharing_pays(length: int, queries: int) -> bool:
+    """Do so many queries of a kv head attend to a node of `length` tokens faster together than sequence by sequence?
+
+    A tile computes 16 queries at a time whether it has as many or not (`benchmarks/attention.py --fit native`).
+    """
+    places = (queries + 15) // 16 * 16
+    return length * (FLAT * queries - TILE * places) > PARTIAL * queries
 
 
 class NativePlan:
@@ -63,7 +73,7 @@ class NativeAttention:
         self.name = f"native {choose(library)}"
         self._c = library
         self._mode = mode
-        self._rule = sharing_rule(mode, SHARED_FROM)
+        self._rule = sharing_rule(mode, sharing_pays)
         self._group = 1
         self._torch = TorchAttention(mode)
         self._scratch = torch.empty(0)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from radixa.attention.base import SequenceLayout, TreeMode
-from radixa.attention.tree_plan import Thresholds, plan_tree, sharing_rule
+from radixa.attention.tree_plan import plan_tree, sharing_rule
 from radixa.kv.base import Segment, SlotRun
 
 if TYPE_CHECKING:
@@ -27,9 +27,13 @@ if TYPE_CHECKING:
 VIEW_FROM = 64
 """Tokens from which a run is attended to as a view; a shorter one costs less as part of a gathered piece."""
 
-SHARED_FROM: Thresholds = ((3, VIEW_FROM), (2, 512))
-"""Sequences and tokens from which a node is shared (`benchmarks/attention.py --fit torch`): a call saved costs more
-than a merge, but a node shorter than a view only makes pieces of what would be gathered at once."""
+
+def sharing_pays(length: int, sequences: int) -> bool:
+    """Where a shared node is faster than one call for each sequence (`benchmarks/attention.py --fit torch`).
+
+    Merging costs about what a call costs; a node shorter than a view only splits what would be gathered at once.
+    """
+    return length >= 512 or (sequences > 2 and length >= VIEW_FROM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class TorchAttention:
 
     def __init__(self, mode: TreeMode = "auto") -> None:
         self.name = "torch"
-        self._pays = sharing_rule(mode, SHARED_FROM)
+        self._pays = sharing_rule(mode, sharing_pays)
 
     def plan(self, layouts: Sequence[SequenceLayout]) -> list[Piece]:
         tree = plan_tree(layouts, self._pays)

@@ -19,10 +19,6 @@ Pays = Callable[[int, int], bool]
 """`pays(length, sequences)`: are that many sequences faster attending to a node of that many tokens together?"""
 
 
-Thresholds = tuple[tuple[int, int], ...]
-"""Pairs (at least so many rows, a node of at least so many tokens), from where on sharing was measured to be faster."""
-
-
 @dataclass(frozen=True, slots=True)
 class SharedNode:
     """Slots that sequences `first` to `last` (exclusive) attend to together: one or more nodes of their path."""
@@ -40,11 +36,9 @@ class TreePlan:
     own: list[list[Segment]]
 
 
-def sharing_rule(mode: TreeMode, measured: Thresholds) -> Pays:
+def sharing_rule(mode: TreeMode, measured: Pays) -> Pays:
     """The rule of a mode: `on` shares wherever two sequences meet, `off` never, `auto` where it was measured to pay."""
-    if mode == "auto":
-        return lambda length, rows: any(rows >= enough and length >= long for enough, long in measured)
-    return lambda length, rows: mode == "on"
+    return measured if mode == "auto" else lambda length, sequences: mode == "on"
 
 
 def plan_tree(layouts: Sequence[SequenceLayout], pays: Pays) -> TreePlan:

@@ -11,6 +11,8 @@ import ctypes
 from functools import cache
 from pathlib import Path
 
+from radixa.core.errors import RadixaError
+
 _POINTER = ctypes.c_void_p
 _INT = ctypes.c_int
 _INT64 = ctypes.c_int64
@@ -40,7 +42,9 @@ def load_library() -> ctypes.CDLL | None:
         # Built for another system, as in a folder shared by two: as good as not built.
         return None
     for name, arguments in _SIGNATURES.items():
-        function = getattr(library, name)
+        function = getattr(library, name, None)
+        if function is None:
+            raise RadixaError(f"{path} was built from older sources: it has no {name}; build it again (`make install`)")
         function.argtypes, function.restype = arguments, None
     library.radixa_choose.restype = ctypes.c_char_p
     library.radixa_use_team.argtypes, library.radixa_use_team.restype = [_POINTER], None

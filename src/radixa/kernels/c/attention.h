@@ -38,8 +38,10 @@ typedef struct {
     const Merge *merges;
     const int64_t *items;
     int64_t piece_count, merge_count;
-    int64_t next, next_merge;  /* the counters of `next_item` */
     int bf16;
+    /* The counters of `next_item`, on a cache line of their own: all threads write them, and read the rest. */
+    int64_t next __attribute__((aligned(128)));
+    int64_t next_merge;
 } Attention;
 
 /* One thread's work at a time: one kv head, some rows of a piece, one chunk of its tokens. */

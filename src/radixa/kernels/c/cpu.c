@@ -70,6 +70,7 @@ static const Kernels *best = &kernels_generic;
 
 /* Choose the instruction set, at most `limit` (0 generic, 1 AVX2, 2 AVX-512, 3 AVX-512 with bfloat16); its name. */
 EXPORT const char *radixa_choose(int limit) {
+    (void)limit; /* without x86 there is nothing to choose */
     best = &kernels_generic;
 #if defined(__x86_64__)
     __builtin_cpu_init();
@@ -149,7 +150,8 @@ EXPORT void radixa_attend(const void *q, const void *k, const void *v, void *out
 typedef struct {
     void (*row)(const void *, int64_t);
     const void *work;
-    int64_t rows, step, next;
+    int64_t rows, step;
+    int64_t next __attribute__((aligned(128)));
 } Rows;
 
 enum { STEP_ELEMENTS = 8192, PARALLEL_FROM = 32768 };  /* below, waking the team costs what it saves */
@@ -162,7 +164,7 @@ static void rows_work(void *context) {
 
 static void each_row(void (*row)(const void *, int64_t), const void *work, int64_t rows, int64_t elements, int threads) {
     int64_t step = elements < STEP_ELEMENTS ? STEP_ELEMENTS / elements : 1;
-    Rows r = {row, work, rows, step, 0};
+    Rows r = {row, work, rows, step, .next = 0};
     in_parallel(rows_work, &r, rows * elements < PARALLEL_FROM ? 1 : threads);
 }
 

@@ -8,27 +8,27 @@
 
 #if ELEMENT_BF16 && defined(DOT_BF16)
 #define PAIRS 2
-typedef uint16_t T(weight);
+typedef uint16_t T(operand); /* of a product: queries, K and weights */
 #else
 #define PAIRS 1
-typedef float T(weight);
+typedef float T(operand);
 #endif
 
 typedef struct {
-    element q[FLAT_LANES][MAX_SIZE] __attribute__((aligned(64)));
+    T(operand) q[FLAT_LANES][MAX_SIZE] __attribute__((aligned(64)));
     float scores[FLAT_LANES][CHUNK];
-    T(weight) weights[FLAT_LANES][CHUNK] __attribute__((aligned(64)));
+    T(operand) weights[FLAT_LANES][CHUNK] __attribute__((aligned(64)));
     float sum[FLAT_LANES][MAX_SIZE];
     float top[FLAT_LANES], mass[FLAT_LANES];
 } __attribute__((aligned(64))) T(Flat);
 
 /* Scores of one query for `tokens` (a multiple of GROUP) tokens, K [tokens, size]. */
-INLINE void T(flat_scores)(float *scores, const element *q, const element *k, int tokens, const int size) {
+INLINE void T(flat_scores)(float *scores, const T(operand) * q, const T(operand) * k, int tokens, const int size) {
     for (int first = 0; first < tokens; first += LANES) {
         vf sum[LANES];
 #pragma GCC unroll 16
         for (int j = 0; j < LANES; j++) {
-            const element *row = k + (first + j) * size;
+            const T(operand) *row = k + (first + j) * size;
             vf x = (vf){};
 #if PAIRS == 2
 #pragma GCC unroll 4
@@ -37,7 +37,7 @@ INLINE void T(flat_scores)(float *scores, const element *q, const element *k, in
                                          (__m512bh)_mm512_loadu_si512(row + d));
 #else
 #pragma GCC unroll 16
-            for (int d = 0; d < size; d += LANES) x += T(load)(q + d) * T(load)(row + d);
+            for (int d = 0; d < size; d += LANES) x += NAME(load)(q + d) * NAME(load)(row + d);
 #endif
             sum[j] = x;
         }
@@ -118,13 +118,26 @@ static TARGET void T(flat_unit)(const Attention *a, const Unit *u) {
     const int tokens = (int)least(CHUNK, u->piece->length - first);
     for (int lane = 0; lane < lanes; lane++) {
         int64_t row = u->piece->row + u->row + lane / a->group, head = u->head * a->group + lane % a->group;
-        memcpy(f.q[lane], (const element *)a->q + (row * a->heads + head) * size, sizeof(element) * (size_t)size);
+        const element *q = (const element *)a->q + (row * a->heads + head) * size;
+#if ELEMENT_BF16 && PAIRS == 1
+        T(widen)(f.q[lane], q, size);
+#else
+        memcpy(f.q[lane], q, sizeof(element) * (size_t)size);
+#endif
         memset(f.sum[lane], 0, 4 * (size_t)size);
     }
     Walk walk = walk_from(a, u->piece, u->head, first);
     for (int token = 0, some; token < tokens; token += some) {
         const void *k;
+#if ELEMENT_BF16 && PAIRS == 1
+        float words[GROUP * MAX_SIZE];
+        some = GROUP;
+        walk_take(&walk, least(GROUP, tokens - token), GROUP, &k, NULL, (char *)copy, NULL);
+        T(widen)(words, k, GROUP * size);
+        k = words;
+#else
         some = (int)walk_groups(&walk, tokens - token, &k, NULL, (char *)copy, NULL);
+#endif
         for (int lane = 0; lane < lanes; lane++) {
             if (size == 64)
                 T(flat_scores)(f.scores[lane] + token, f.q[lane], k, some, 64);

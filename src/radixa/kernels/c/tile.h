@@ -216,9 +216,9 @@ static TARGET void T(tile_unit)(const Attention *a, const Unit *u) {
     int64_t token = u->chunk * CHUNK;
     int64_t sees_all = visible(u->piece, u->row), last = least(token + CHUNK, visible(u->piece, u->row + u->rows - 1));
     if (token >= last) return;
-    T(tile_start)(&t, a, u);
     const int size = (int)a->size, vectors = (int)((u->rows * a->group + LANES - 1) / LANES);
     Walk walk = walk_from(a, u->piece, u->head, token);
+    T(tile_start)(&t, a, u);
     for (; token < last; token += BLOCK) {
         int keys = (int)least(BLOCK, last - token), padded = (keys + T(KEYS) - 1) / T(KEYS) * T(KEYS);
         const void *k, *v;
