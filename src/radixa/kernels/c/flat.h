@@ -18,7 +18,7 @@ typedef struct {
     T(operand) q[FLAT_LANES][MAX_SIZE] __attribute__((aligned(64)));
     float scores[FLAT_LANES][CHUNK];
     T(operand) weights[FLAT_LANES][CHUNK] __attribute__((aligned(64)));
-    float sum[FLAT_LANES][MAX_SIZE];
+    float sum[FLAT_LANES][MAX_SIZE] __attribute__((aligned(64)));
     float top[FLAT_LANES], mass[FLAT_LANES];
 } __attribute__((aligned(64))) T(Flat);
 
@@ -161,12 +161,15 @@ static TARGET void T(flat_unit)(const Attention *a, const Unit *u) {
     }
     for (int lane = 0; lane < lanes; lane++) {
 #if PAIRS == 2
-        float row[MAX_SIZE];
-        for (int d = 0; d < size; d++) row[d] = f.sum[lane][(d & ~31) | (d & 4) << 2 | (d & 24) >> 1 | (d & 3)];
-        T(finish)(a, u, lane, row, f.top[lane], f.mass[lane]);
-#else
-        T(finish)(a, u, lane, f.sum[lane], f.top[lane], f.mass[lane]);
+        const __m512i order = _mm512_setr_epi32(0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+        const __m512i rest = _mm512_add_epi32(order, _mm512_set1_epi32(8));
+        for (int d = 0; d < size; d += 32) {
+            __m512 low = _mm512_load_ps(f.sum[lane] + d), high = _mm512_load_ps(f.sum[lane] + d + 16);
+            _mm512_store_ps(f.sum[lane] + d, _mm512_permutex2var_ps(low, order, high));
+            _mm512_store_ps(f.sum[lane] + d + 16, _mm512_permutex2var_ps(low, rest, high));
+        }
 #endif
+        T(finish)(a, u, lane, f.sum[lane], f.top[lane], f.mass[lane]);
     }
 }
 
