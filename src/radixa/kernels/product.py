@@ -22,6 +22,7 @@ class PackedProduct:
     def __init__(self, library: ctypes.CDLL, weight: Tensor, bias: Tensor | None) -> None:
         """`width(library, weight.dtype)` must not be 0, and `inputs` must be even."""
         self.outputs, self.inputs = weight.shape
+        self.dtype = weight.dtype
         self._c = library
         self._bias = bias
         self._bf16 = weight.dtype == torch.bfloat16
@@ -30,15 +31,15 @@ class PackedProduct:
         count = -(-self.outputs // self._width)
         padded = weight.new_zeros(count * self._width, self.inputs)
         padded[: self.outputs] = weight
-        rows = padded.view(count, self._width, self.inputs // self._pairs, self._pairs)
-        self._blocks = rows.transpose(1, 2).contiguous()
-        """[blocks, inputs / pairs, width, pairs]."""
+        words = padded.view(torch.int32).view(count, self._width, self.inputs // self._pairs)
+        self._blocks = words.transpose(1, 2).contiguous()
+        """Words of four bytes, float32 or pairs of bfloat16 [blocks, inputs / pairs, width]."""
 
     def __call__(self, x: Tensor) -> Tensor:
         """x [N, inputs], contiguous, of the weight's dtype -> [N, outputs]."""
         rows = x.shape[0]
-        if not x.is_contiguous() or x.dtype != self._blocks.dtype or x.shape[1] != self.inputs:
-            raise ValueError(f"expected a contiguous [N, {self.inputs}] of {self._blocks.dtype}")
+        if not x.is_contiguous() or x.dtype != self.dtype or x.shape[1] != self.inputs:
+            raise ValueError(f"expected a contiguous [N, {self.inputs}] of {self.dtype}")
         out = x.new_empty(rows, self.outputs)
         shape = (ctypes.c_int64 * 4)(self._bf16, rows, self.inputs, self.outputs)
         self._c.radixa_product(
@@ -54,7 +55,7 @@ class PackedProduct:
     def rows(self, ids: Tensor) -> Tensor:
         """Rows of the weight, by their numbers [N] int64 -> [N, inputs]: a tied head is the embedding as well."""
         picked = self._blocks[ids // self._width, :, ids % self._width]
-        return picked.view(ids.shape[0], self.inputs)
+        return picked.view(self.dtype)
 
 
 def width(library: ctypes.CDLL, dtype: torch.dtype) -> int:
