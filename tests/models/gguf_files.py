@@ -17,6 +17,8 @@ HIDDEN, MLP, LAYERS, HEADS, KV_HEADS, HEAD, VOCAB = 256, 512, 2, 8, 4, 32, 320
 
 QUANTISED = ("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "F16", "BF16", "F32")
 """Types that the package quantises to; the K-quants it only reads."""
+USER_DEFINED = 4
+"""Of `tokenizer.ggml.token_type`."""
 K_QUANTS = ("Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K")
 
 
@@ -56,13 +58,17 @@ def random_weights(*, architecture: str = "llama", seed: int = 0, tied: bool = F
 
 
 def byte_tokens() -> tuple[list[str], list[int], list[str]]:
-    """A byte-level vocabulary: three control tokens, the 256 bytes, a few merges."""
+    """A byte-level vocabulary: three control tokens, the 256 bytes, a few merges, a user-defined token, padding."""
     from radixa.models.tokenizer import _byte_alphabet
 
     merges = ["h e", "l l", "he ll", "hell o", "Ġ w", "o r"]
+    # Pairs that a rule for cutting words either lets meet or keeps apart.
+    merges += ["1 2", "12 3", "123 4", "Ġ Ġ", "Ġ 1", "Ċ Ċ", "' s", "! !", "! Ċ", "s s", "h H", "/ /"]
     tokens = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *_byte_alphabet()]
     tokens += [merge.replace(" ", "") for merge in merges]
     types = [3, 3, 3] + [1] * (len(tokens) - 3)
+    tokens += ["<think>"]
+    types += [USER_DEFINED]
     padding = VOCAB - len(tokens)
     return tokens + [f"[PAD{i}]" for i in range(padding)], types + [5] * padding, merges
 
@@ -75,10 +81,12 @@ def write_gguf(
     kind: str = "F32",
     values: Mapping[str, Any] | None = None,
     pre: str = "smollm",
+    pieces: Mapping[str, float] | None = None,
 ) -> dict[str, Array]:
     """Write the file; matrices are stored as `kind`. Returns what each tensor is after dequantising, in HF row order.
 
-    `values` adds metadata: strings, integers, floats or booleans by key (`{arch}` is replaced).
+    `values` adds metadata: strings, integers, floats or booleans by key (`{arch}` is replaced). With `pieces` the
+    tokenizer is SentencePiece's: those with their scores, after `<unk>`, `<s>`, `</s>` and the single bytes.
     """
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_block_count(LAYERS)
@@ -91,12 +99,19 @@ def write_gguf(
     writer.add_rope_freq_base(10000.0)
     if architecture == "qwen3":
         writer.add_key_length(HEAD)
-    tokens, types, merges = byte_tokens()
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre(pre)
+    if pieces is None:
+        tokens, types, merges = byte_tokens()
+        writer.add_tokenizer_model("gpt2")
+        writer.add_tokenizer_pre(pre)
+        writer.add_token_merges(merges)
+    else:
+        tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *pieces]
+        types = [2, 3, 3, *[6] * 256, *[1] * len(pieces)]
+        writer.add_tokenizer_model("llama")
+        writer.add_token_scores([0.0] * 259 + list(pieces.values()))
+        writer.add_unk_token_id(0)
     writer.add_token_list(tokens)
     writer.add_token_types(types)
-    writer.add_token_merges(merges)
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
     writer.add_chat_template("{% for m in messages %}<|im_start|>{{ m.role }}: {{ m.content }}<|im_end|>{% endfor %}")

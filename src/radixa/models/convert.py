@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from radixa.core.errors import ModelError
 from radixa.core.paths import paths
 from radixa.models.base import Progress
 from radixa.models.load import ORIGIN
+
+if TYPE_CHECKING:
+    from radixa.models.gguf_file import FloatArray
 
 _VERSION = 1
 """Raised when what a folder holds changes."""
@@ -72,12 +77,12 @@ def ensure_weights(folder: Path, dtype: str, progress: Progress | None = None) -
         raise ModelError(f"the {dtype} weights are not converted yet, and {gguf} is gone: put it back, or pull again")
     file = GGUFFile(gguf)
     names = weight_names(file)
-    shapes = {hf: tuple(int(size) for size in reversed(file.tensors[gg].shape)) for hf, gg in names.items()}
-    needed = sum(file.tensors[gg].n_elements for gg in names.values()) * (4 if dtype == "float32" else 2)
+    shapes = {hf_name: file.shape(gguf_name) for hf_name, gguf_name in names.items()}
+    needed = sum(math.prod(shape) for shape in shapes.values()) * (4 if dtype == "float32" else 2)
     if shutil.disk_usage(folder).free < needed:
         raise ModelError(f"converting {gguf.name} to {dtype} takes {needed >> 20} MiB, more than is free in {folder}")
 
-    def tensors() -> Any:
+    def tensors() -> Iterator[Iterator[FloatArray]]:
         for done, gguf_name in enumerate(names.values()):
             _tell(progress, f"converting {gguf.name} to {dtype}", done, len(names))
             yield read_weight(file, gguf_name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from radixa.core.errors import ModelError
@@ -26,6 +28,8 @@ _LAYER_PARTS = {
 _TOP_PARTS = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
 _NOT_WEIGHTS = ("rope_freqs.weight",)
 """Tensors that are part of the configuration."""
+_PIECE = 1 << 22
+"""Elements dequantised at a time: memory is a few times these, however large the model."""
 
 
 def gguf_config(file: GGUFFile) -> dict[str, Any]:
@@ -43,11 +47,10 @@ def gguf_config(file: GGUFFile) -> dict[str, Any]:
     # Of the families, Qwen2 is the one that is Llama with biases on q, k and v alone.
     family = "qwen2" if file.architecture == "llama" and qkv_bias and not output_bias else file.architecture
     eos = [file.get(f"tokenizer.ggml.{name}_token_id") for name in ("eos", "eot", "eom")]
-    vocab_rows = int(file.tensors["token_embd.weight"].shape[1])
     config: dict[str, Any] = {
         "architectures": [{"llama": "LlamaForCausalLM", "qwen2": "Qwen2ForCausalLM"}.get(family, "Qwen3ForCausalLM")],
         "model_type": family,
-        "vocab_size": vocab_rows,
+        "vocab_size": file.shape("token_embd.weight")[0],
         "hidden_size": hidden,
         "num_hidden_layers": int(file.need("block_count")),
         "num_attention_heads": heads,
@@ -86,20 +89,8 @@ def _rope(file: GGUFFile) -> dict[str, Any]:
 
 
 def weight_names(file: GGUFFile) -> dict[str, str]:
-    """Hugging Face name to GGUF name of every weight, in the order the forward pass uses them."""
-    named = {}
-    for gguf_name in sorted(file.tensors, key=_order):
-        if gguf_name not in _NOT_WEIGHTS:
-            named[_hf_name(file, gguf_name)] = gguf_name
-    return named
-
-
-def _order(gguf_name: str) -> tuple[int, int]:
-    """Top tensors first, then layer by layer with q, k, v and gate, up next to each other."""
-    parts = gguf_name.split(".")
-    if parts[0] != "blk":
-        return -1, list(_TOP_PARTS).index(parts[0]) if parts[0] in _TOP_PARTS else 99
-    return int(parts[1]), list(_LAYER_PARTS).index(parts[2]) if parts[2] in _LAYER_PARTS else 99
+    """Hugging Face name to GGUF name of every weight, in file order; ModelError for one of no supported model."""
+    return {_hf_name(file, name): name for name in file.tensors if name not in _NOT_WEIGHTS}
 
 
 def _hf_name(file: GGUFFile, gguf_name: str) -> str:
@@ -111,17 +102,29 @@ def _hf_name(file: GGUFFile, gguf_name: str) -> str:
     raise ModelError(f"{file.path}: tensor {gguf_name} belongs to no supported {file.architecture} model")
 
 
-def read_weight(file: GGUFFile, gguf_name: str) -> FloatArray:
-    """One weight, float32, in Hugging Face's layout.
+def read_weight(file: GGUFFile, gguf_name: str) -> Iterator[FloatArray]:
+    """One weight, float32, in Hugging Face's layout, some rows at a time.
 
     llama.cpp's converter reorders the rows of q and k of `llama` models, because its rotation pairs neighbours where
     Hugging Face pairs halves; here they are put back.
     """
-    values = file.tensor(gguf_name)
-    if file.architecture != "llama" or (".attn_q." not in gguf_name and ".attn_k." not in gguf_name):
-        return values
+    heads = _reordered_heads(file, gguf_name)
+    if heads:
+        values = file.tensor(gguf_name)
+        pairs = values.reshape(heads, values.shape[0] // heads // 2, 2, *values.shape[1:])
+        yield pairs.swapaxes(1, 2).reshape(values.shape)
+        return
+    shape = file.shape(gguf_name)
+    step = max(1, _PIECE // math.prod(shape[1:]))
+    for first in range(0, shape[0], step):
+        yield file.tensor(gguf_name, slice(first, first + step))
+
+
+def _reordered_heads(file: GGUFFile, gguf_name: str) -> int:
+    """The heads whose rows are in llama.cpp's order; 0 for a tensor that is not."""
+    if file.architecture != "llama":
+        return 0
     heads = int(file.need("attention.head_count"))
     if ".attn_k." in gguf_name:
-        heads = int(file.arch("attention.head_count_kv") or heads)
-    pairs = values.reshape(heads, values.shape[0] // heads // 2, 2, *values.shape[1:])
-    return pairs.swapaxes(1, 2).reshape(values.shape)
+        return int(file.arch("attention.head_count_kv") or heads)
+    return heads if ".attn_q." in gguf_name else 0

@@ -57,20 +57,25 @@ class GGUFFile:
             raise ModelError(f"{self.path} has no {self.architecture}.{key}: the file is incomplete")
         return value
 
-    def tensor(self, name: str) -> FloatArray:
-        """The tensor, dequantised, in the row-major shape PyTorch uses."""
-        import gguf
-        import numpy as np
-
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The tensor's row-major shape, as PyTorch has it."""
         found = self.tensors.get(name)
         if found is None:
             raise ModelError(f"{self.path} has no tensor {name}: the file is incomplete")
-        shape = tuple(int(size) for size in reversed(found.shape))
+        return tuple(int(size) for size in reversed(found.shape))
+
+    def tensor(self, name: str, rows: slice = slice(None)) -> FloatArray:
+        """The tensor or some rows of it, dequantised."""
+        import gguf
+        import numpy as np
+
+        shape = self.shape(name)
+        found = self.tensors[name]
         try:
-            values = gguf.dequantize(found.data, found.tensor_type)
+            values = gguf.dequantize(found.data[rows], found.tensor_type)
         except NotImplementedError as error:
             kind = gguf.GGMLQuantizationType(found.tensor_type).name
             raise ModelError(
                 f"{self.path}: tensor {name} is of type {kind}, which cannot be dequantised here"
             ) from error
-        return np.ascontiguousarray(values, dtype=np.float32).reshape(shape)
+        return np.ascontiguousarray(values, dtype=np.float32).reshape(-1, *shape[1:])
