@@ -101,7 +101,7 @@ def test_modes() -> None:
 @pytest.mark.parametrize("pays", [torch_backend.sharing_pays, native_backend.sharing_pays])
 def test_measured_rules_share_what_is_long_and_wide_and_nothing_small(pays: Pays) -> None:
     assert pays(4096, 96)
-    assert pays(512, 12)
+    assert pays(512, 48)
     assert not pays(16, 96)
     assert not pays(50, 2)
     assert not pays(1, 1000)

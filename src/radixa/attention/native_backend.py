@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 CHUNK = 512
 """Tokens of a chunk, as in `attention.h`."""
 
-FLAT, TILE, PARTIAL = 9.0, 5.7, 300.0
+FLAT, TILE, PARTIAL = 9.0, 6.6, 430.0
 """Cycles that a token costs one query of `flat.h`, or one of the 16 places for queries of `tile.h`, and that one more
-partial result costs a query: as measured with AVX-512 and bfloat16. In float32 and with AVX2 all three are larger by
-about the same factor."""
+partial result costs a query: fitted to `benchmarks/attention.py --fit native` with AVX-512 and bfloat16, the first
+reading of K and V from memory included. In float32 and with AVX2 all three are larger by about the same factor."""
 
 
 def sharing_pays(length: int, queries: int) -> bool:
     """Do so many queries of a kv head attend to a node of `length` tokens faster together than sequence by sequence?
 
-    A tile computes 16 queries at a time whether it has as many or not (`benchmarks/attention.py --fit native`).
+    A tile computes 16 queries at a time, whether it has as many or not.
     """
     places = (queries + 15) // 16 * 16
     return length * (FLAT * queries - TILE * places) > PARTIAL * queries
