@@ -49,7 +49,7 @@ def load_library() -> ctypes.CDLL | None:
     library.radixa_choose.restype = ctypes.c_char_p
     library.radixa_use_team.argtypes, library.radixa_use_team.restype = [_POINTER], None
     library.radixa_product_use_team.argtypes, library.radixa_product_use_team.restype = [_POINTER], None
-    library.radixa_product_choose.restype = ctypes.c_char_p
+    library.radixa_product_choose.restype = None
     library.radixa_product_width.argtypes, library.radixa_product_width.restype = [_INT], _INT64
     team = _team()
     library.radixa_use_team(team)

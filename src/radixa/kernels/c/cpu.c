@@ -12,6 +12,7 @@
 
 #include "attention.h"
 #include "parallel.h"
+#include "processor.h"
 #include "rows.h"
 
 typedef struct {
@@ -66,21 +67,18 @@ typedef uint16_t vh32 __attribute__((vector_size(64)));
 #undef DOT_BF16
 #endif
 
+static const Kernels *const sets[] = {
+    &kernels_generic,
+#if defined(__x86_64__)
+    &kernels_avx2, &kernels_avx512, &kernels_avx512_bf16,
+#endif
+};
+
 static const Kernels *best = &kernels_generic;
 
 /* Choose the instruction set, at most `limit` (0 generic, 1 AVX2, 2 AVX-512, 3 AVX-512 with bfloat16); its name. */
 EXPORT const char *radixa_choose(int limit) {
-    (void)limit; /* without x86 there is nothing to choose */
-    best = &kernels_generic;
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    int avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                 __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-    if (limit >= 1 && avx2) best = &kernels_avx2;
-    if (limit >= 2 && avx512) best = &kernels_avx512;
-    if (limit >= 3 && avx512 && __builtin_cpu_supports("avx512bf16")) best = &kernels_avx512_bf16;
-#endif
+    best = sets[instruction_set(limit)];
     return best->isa;
 }
 

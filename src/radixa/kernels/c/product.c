@@ -12,6 +12,7 @@
 #endif
 
 #include "parallel.h"
+#include "processor.h"
 
 typedef struct {
     const void *blocks, *x, *bias; /* x [rows, inputs]; bias [outputs], or NULL */
@@ -27,14 +28,12 @@ enum { CHUNK_ROWS = 96 };
 enum { PARALLEL_FROM = 1 << 17 };
 
 typedef struct {
-    const char *isa;
-    int64_t width;                                               /* outputs of a block */
+    int64_t width;                                                /* outputs of a block */
     void (*block[2])(const Product *, int64_t, int64_t, int64_t); /* float32, bfloat16 or NULL */
 } Products;
 
 #define EXPORT __attribute__((visibility("default")))
 
-#define ISA "generic"
 #define NAME(x) x##_generic
 #define TARGET
 #define LANES 4
@@ -42,21 +41,18 @@ typedef struct {
 #include "product_isa.h"
 
 #if defined(__x86_64__)
-#define ISA "avx2"
 #define NAME(x) x##_avx2
 #define TARGET __attribute__((target("avx2,fma")))
 #define LANES 8
 #define REGISTERS 16
 #include "product_isa.h"
 
-#define ISA "avx512"
 #define NAME(x) x##_avx512
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")))
 #define LANES 16
 #define REGISTERS 32
 #include "product_isa.h"
 
-#define ISA "avx512_bf16"
 #define NAME(x) x##_avx512_bf16
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma")))
 #define LANES 16
@@ -66,22 +62,17 @@ typedef struct {
 #undef DOT_BF16
 #endif
 
+static const Products *const sets[] = {
+    &products_generic,
+#if defined(__x86_64__)
+    &products_avx2, &products_avx512, &products_avx512_bf16,
+#endif
+};
+
 static const Products *best = &products_generic;
 
-/* Choose the instruction set, at most `limit` (0 generic, 1 AVX2, 2 AVX-512, 3 AVX-512 with bfloat16); its name. */
-EXPORT const char *radixa_product_choose(int limit) {
-    best = &products_generic;
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    int avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                 __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-    if (limit >= 1 && avx2) best = &products_avx2;
-    if (limit >= 2 && avx512) best = &products_avx512;
-    if (limit >= 3 && avx512 && __builtin_cpu_supports("avx512bf16")) best = &products_avx512_bf16;
-#endif
-    return best->isa;
-}
+/* As `radixa_choose`. */
+EXPORT void radixa_product_choose(int limit) { best = sets[instruction_set(limit)]; }
 
 /* As `radixa_use_team`. */
 EXPORT void radixa_product_use_team(void *gomp_parallel) { team = (parallel_fn)gomp_parallel; }

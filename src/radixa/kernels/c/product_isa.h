@@ -12,7 +12,6 @@
 #endif
 
 static const Products NAME(products) = {
-    .isa = ISA,
     .width = 2 * LANES,
 #ifdef DOT_BF16
     .block = {NAME(product_block_f32), NAME(product_block_bf16)},
@@ -29,4 +28,3 @@ static const Products NAME(products) = {
 #undef TARGET
 #undef LANES
 #undef REGISTERS
-#undef ISA
