@@ -58,6 +58,23 @@ def test_equals_float64(dtype: torch.dtype, shape: tuple[int, int], biased: bool
         torch.testing.assert_close(found.double(), wanted, rtol=rtol, atol=atol)
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("biased", [False, True])
+def test_wide_results_are_not_rounded(dtype: torch.dtype, shape: tuple[int, int], biased: bool) -> None:
+    torch.manual_seed(0)
+    weight = torch.randn(shape).to(dtype)
+    bias = torch.randn(shape[0]).to(dtype) if biased else None
+    assert library is not None
+    narrow, wide = PackedProduct(library, weight, bias), PackedProduct(library, weight, bias, wide=True)
+    for rows in ROWS:
+        x = torch.randn(rows, shape[1]).to(dtype)
+        found = wide(x)
+        assert found.dtype == torch.float32
+        assert torch.equal(found.to(dtype), narrow(x))
+        wanted = functional.linear(x.double(), weight.double(), None if bias is None else bias.double())
+        torch.testing.assert_close(found.double(), wanted, rtol=1e-5, atol=1e-5 * shape[1] ** 0.5)
+
+
 @pytest.mark.parametrize("shape", [(40, 24), (576, 1536)])
 def test_a_row_does_not_depend_on_its_neighbours_nor_on_threads(dtype: torch.dtype, shape: tuple[int, int]) -> None:
     torch.manual_seed(0)

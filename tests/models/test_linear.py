@@ -28,6 +28,16 @@ def test_equals_f_linear(kind: str, dtype: torch.dtype, bias: bool, rows: int) -
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_wide_results_are_float32(kind: str, dtype: torch.dtype) -> None:
+    weight, x = torch.randn(40, 24).to(dtype), torch.randn(5, 24).to(dtype)
+    with torch.inference_mode():
+        found = make_linear(weight, None, kind, wide=True)(x)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.to(dtype), functional.linear(x, weight))
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_a_kind_does_not_take_goes_to_torch(kind: str) -> None:
     weight, x = torch.randn(6, 3, dtype=torch.float64), torch.randn(2, 3, dtype=torch.float64)
     assert torch.equal(make_linear(weight, None, kind)(x), functional.linear(x, weight))

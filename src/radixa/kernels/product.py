@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 class PackedProduct:
     """`x @ weight.T + bias` for one weight [outputs, inputs], which is kept in packed form only."""
 
-    def __init__(self, library: ctypes.CDLL, weight: Tensor, bias: Tensor | None) -> None:
-        """`width(library, weight.dtype)` must not be 0, and `inputs` must be even."""
+    def __init__(self, library: ctypes.CDLL, weight: Tensor, bias: Tensor | None, *, wide: bool = False) -> None:
+        """`width(library, weight.dtype)` must not be 0, and `inputs` must be even. `wide` gives float32 results."""
         self.outputs, self.inputs = weight.shape
         self.dtype = weight.dtype
         self._c = library
         self._bias = bias
         self._bf16 = weight.dtype == torch.bfloat16
+        self._out_dtype = torch.float32 if wide else weight.dtype
         self._pairs = 2 if self._bf16 else 1
         self._width = width(library, weight.dtype)
         count = -(-self.outputs // self._width)
@@ -36,12 +37,13 @@ class PackedProduct:
         """Words of four bytes, float32 or pairs of bfloat16 [blocks, inputs / pairs, width]."""
 
     def __call__(self, x: Tensor) -> Tensor:
-        """x [N, inputs], contiguous, of the weight's dtype -> [N, outputs]."""
+        """x [N, inputs], contiguous, of the weight's dtype -> [N, outputs], of that dtype or float32."""
         rows = x.shape[0]
         if not x.is_contiguous() or x.dtype != self.dtype or x.shape[1] != self.inputs:
             raise ValueError(f"expected a contiguous [N, {self.inputs}] of {self.dtype}")
-        out = x.new_empty(rows, self.outputs)
-        shape = (ctypes.c_int64 * 4)(self._bf16, rows, self.inputs, self.outputs)
+        out = torch.empty(rows, self.outputs, dtype=self._out_dtype)
+        wide = self._out_dtype == torch.float32
+        shape = (ctypes.c_int64 * 5)(self._bf16, wide, rows, self.inputs, self.outputs)
         self._c.radixa_product(
             ctypes.addressof(shape),
             self._blocks.data_ptr(),

@@ -50,4 +50,4 @@ class LlamaDecoder:
             hidden = ops.add_rms_norm(layer.output(attended), residual, layer.mlp_norm, eps)
             x = layer.down(ops.silu_mul(layer.gate_up(hidden)))
         assert x is not None, "a model has at least one layer"
-        return self.weights.head(ops.add_rms_norm(x, residual, self.weights.norm, eps)).float()
+        return self.weights.head(ops.add_rms_norm(x, residual, self.weights.norm, eps))

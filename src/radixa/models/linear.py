@@ -33,15 +33,18 @@ class Linear(Protocol):
         ...
 
 
-def make_linear(weight: Tensor, bias: Tensor | None, kind: str) -> Linear:
-    """The product of that kind; of `torch`'s where the kind does not take this weight. `bias` [outputs]."""
+def make_linear(weight: Tensor, bias: Tensor | None, kind: str, *, wide: bool = False) -> Linear:
+    """The product of that kind; of `torch`'s where the kind does not take this weight. `bias` [outputs].
+
+    `wide` gives float32 results, as a head's logits are. `native` then skips rounding them to bfloat16 first: at the
+    size that logits have, many a pair of candidates is equal after that.
+    """
     if kind == "native" and takes_native(weight):
         library = load_library()
         assert library is not None, "takes_native says so"
-        return PackedProduct(library, weight, bias)
-    if kind == "onednn" and _takes_onednn(weight):
-        return OneDNNProduct(weight, bias)
-    return TorchProduct(weight, bias)
+        return PackedProduct(library, weight, bias, wide=wide)
+    product = OneDNNProduct(weight, bias) if kind == "onednn" and _takes_onednn(weight) else TorchProduct(weight, bias)
+    return (lambda x: product(x).float()) if wide else product
 
 
 def kinds_for(dtype: torch.dtype) -> list[str]:

@@ -40,7 +40,10 @@ class LayerWeights:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A whole model. `embed` gives the rows of the embedding [N, hidden] for token ids [N] int64."""
+    """A whole model.
+
+    `embed` gives the rows of the embedding [N, hidden] for token ids [N] int64; `head` gives logits, float32.
+    """
 
     embed: Callable[[Tensor], Tensor]
     layers: list[LayerWeights]
@@ -84,7 +87,7 @@ def _ends(config: ModelConfig, read: Reader, kind: str) -> tuple[Callable[[Tenso
     if embedding.shape != (config.vocab_size, config.hidden_size):
         expected = (config.vocab_size, config.hidden_size)
         raise ModelError(f"model.embed_tokens.weight has shape {tuple(embedding.shape)}; config.json says {expected}")
-    head = make_linear(embedding if config.tied_head else _owned(read("lm_head.weight")), None, kind)
+    head = make_linear(embedding if config.tied_head else _owned(read("lm_head.weight")), None, kind, wide=True)
     if config.tied_head and isinstance(head, PackedProduct):
         return head.rows, head
     return partial(embedding.index_select, 0), head

@@ -18,6 +18,7 @@ typedef struct {
     const void *blocks, *x, *bias; /* x [rows, inputs]; bias [outputs], or NULL */
     void *out;                     /* [rows, outputs] */
     int64_t rows, inputs, outputs;
+    int wide;  /* out is float32, whatever the inputs are */
     int64_t next; /* the counter of `next_item` */
 } Product;
 
@@ -92,10 +93,10 @@ static void product_work(const Product *p, int64_t *next, int bf16) {
 static void product_work_f32(void *context) { product_work(context, &((Product *)context)->next, 0); }
 static void product_work_bf16(void *context) { product_work(context, &((Product *)context)->next, 1); }
 
-/* shape: bf16, rows, inputs, outputs. */
+/* shape: bf16, wide, rows, inputs, outputs. */
 EXPORT void radixa_product(const int64_t *shape, const void *blocks, const void *x, const void *bias, void *out,
                            int threads) {
-    Product p = {blocks, x, bias, out, shape[1], shape[2], shape[3], 0};
+    Product p = {blocks, x, bias, out, shape[2], shape[3], shape[4], (int)shape[1], 0};
     int alone = p.rows * p.inputs * p.outputs < PARALLEL_FROM;
     in_parallel(shape[0] ? product_work_bf16 : product_work_f32, &p, alone ? 1 : threads);
 }

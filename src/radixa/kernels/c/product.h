@@ -28,9 +28,16 @@ INLINE void T(put)(T(element) * p, vf x) { NAME(store)(p, x); }
 /* How far ahead of the first tile its weights are asked for: later tiles find them in the cache. */
 #define AHEAD (2048 / (8 * LANES))
 
-/* out [rows, WIDTH] = bias + x [rows, words] times one block. `stride` of out. */
-INLINE void T(product_tile)(const T(word) * block, const T(word) * x, const vf bias[2], T(element) * out,
-                            int64_t words, int64_t stride, int first, const int rows) {
+/* Where the sums of a tile go: rows of out, `stride` elements apart, as float32 if `wide`. */
+typedef struct {
+    void *out;
+    int64_t stride;
+    int wide;
+} T(Sums);
+
+/* out [rows, WIDTH] = bias + x [rows, words] times one block. */
+INLINE void T(product_tile)(const T(word) * block, const T(word) * x, const vf bias[2], T(Sums) to, int64_t words,
+                            int first, const int rows) {
     vf sum[ROWS][2];
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++) sum[i][0] = bias[0], sum[i][1] = bias[1];
@@ -45,26 +52,34 @@ INLINE void T(product_tile)(const T(word) * block, const T(word) * x, const vf b
         }
     }
 #pragma GCC unroll 12
-    for (int i = 0; i < rows; i++) T(put)(out + i * stride, sum[i][0]), T(put)(out + i * stride + LANES, sum[i][1]);
+    for (int i = 0; i < rows; i++) {
+        if (to.wide) {
+            float *out = (float *)to.out + i * to.stride;
+            NAME(store)(out, sum[i][0]), NAME(store)(out + LANES, sum[i][1]);
+        } else {
+            T(element) *out = (T(element) *)to.out + i * to.stride;
+            T(put)(out, sum[i][0]), T(put)(out + LANES, sum[i][1]);
+        }
+    }
 }
 
 /* A copy of `product_tile` for each number of rows: the register tile needs it as a constant. */
-static TARGET void T(product_rows)(const T(word) * block, const T(word) * x, const vf *bias, T(element) * out,
-                                   int64_t words, int64_t stride, int first, int rows) {
+static TARGET void T(product_rows)(const T(word) * block, const T(word) * x, const vf *bias, T(Sums) to, int64_t words,
+                                   int first, int rows) {
     switch (rows) {
-        case 1: T(product_tile)(block, x, bias, out, words, stride, first, 1); break;
-        case 2: T(product_tile)(block, x, bias, out, words, stride, first, 2); break;
-        case 3: T(product_tile)(block, x, bias, out, words, stride, first, 3); break;
-        case 4: T(product_tile)(block, x, bias, out, words, stride, first, 4); break;
-        case 5: T(product_tile)(block, x, bias, out, words, stride, first, 5); break;
-        case 6: T(product_tile)(block, x, bias, out, words, stride, first, 6); break;
+        case 1: T(product_tile)(block, x, bias, to, words, first, 1); break;
+        case 2: T(product_tile)(block, x, bias, to, words, first, 2); break;
+        case 3: T(product_tile)(block, x, bias, to, words, first, 3); break;
+        case 4: T(product_tile)(block, x, bias, to, words, first, 4); break;
+        case 5: T(product_tile)(block, x, bias, to, words, first, 5); break;
+        case 6: T(product_tile)(block, x, bias, to, words, first, 6); break;
 #if REGISTERS == 32
-        case 7: T(product_tile)(block, x, bias, out, words, stride, first, 7); break;
-        case 8: T(product_tile)(block, x, bias, out, words, stride, first, 8); break;
-        case 9: T(product_tile)(block, x, bias, out, words, stride, first, 9); break;
-        case 10: T(product_tile)(block, x, bias, out, words, stride, first, 10); break;
-        case 11: T(product_tile)(block, x, bias, out, words, stride, first, 11); break;
-        case 12: T(product_tile)(block, x, bias, out, words, stride, first, 12); break;
+        case 7: T(product_tile)(block, x, bias, to, words, first, 7); break;
+        case 8: T(product_tile)(block, x, bias, to, words, first, 8); break;
+        case 9: T(product_tile)(block, x, bias, to, words, first, 9); break;
+        case 10: T(product_tile)(block, x, bias, to, words, first, 10); break;
+        case 11: T(product_tile)(block, x, bias, to, words, first, 11); break;
+        case 12: T(product_tile)(block, x, bias, to, words, first, 12); break;
 #endif
     }
 }
@@ -74,23 +89,26 @@ static TARGET void T(product_block)(const Product *p, int64_t index, int64_t fir
     const int64_t words = p->inputs / PAIRS, width = 2 * LANES, column = index * width;
     const int64_t columns = p->outputs - column < width ? p->outputs - column : width;
     const T(word) *block = (const T(word) *)p->blocks + index * words * width;
-    T(element) edge[ROWS * 2 * LANES] = {0}; /* for the last block, where it is not full */
+    const size_t size = p->wide ? sizeof(float) : sizeof(T(element));
+    float edge[ROWS * 2 * LANES]; /* for the last block, where it is not full */
     vf bias[2] = {(vf){}, (vf){}};
     if (p->bias) {
-        memcpy(edge, (const T(element) *)p->bias + column, (size_t)columns * sizeof *edge);
-        bias[0] = T(get)(edge), bias[1] = T(get)(edge + LANES);
+        T(element) values[2 * LANES] = {0};
+        memcpy(values, (const T(element) *)p->bias + column, (size_t)columns * sizeof *values);
+        bias[0] = T(get)(values), bias[1] = T(get)(values + LANES);
     }
     /* Tiles as even as can be: 13 rows are 7 and 6, not 12 and 1. */
     for (int64_t tiles = (last - first + ROWS - 1) / ROWS, begin = first; tiles; tiles--) {
         int rows = (int)((last - begin + tiles - 1) / tiles);
         const T(word) *x = (const T(word) *)p->x + begin * words;
-        T(element) *out = (T(element) *)p->out + begin * p->outputs + column;
+        char *out = (char *)p->out + (size_t)(begin * p->outputs + column) * size;
         if (columns == width) {
-            T(product_rows)(block, x, bias, out, words, p->outputs, begin == first, rows);
+            T(product_rows)(block, x, bias, (T(Sums)){out, p->outputs, p->wide}, words, begin == first, rows);
         } else {
-            T(product_rows)(block, x, bias, edge, words, width, begin == first, rows);
+            T(product_rows)(block, x, bias, (T(Sums)){edge, width, p->wide}, words, begin == first, rows);
             for (int i = 0; i < rows; i++)
-                memcpy(out + i * p->outputs, edge + i * width, (size_t)columns * sizeof *edge);
+                memcpy(out + (size_t)(i * p->outputs) * size, (char *)edge + (size_t)(i * width) * size,
+                       (size_t)columns * size);
         }
         begin += rows;
     }
