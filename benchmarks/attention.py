@@ -143,7 +143,7 @@ def print_ops(model: Model, hidden: int, width: int) -> None:
 
 
 def operation_calls(ops: Ops, model: Model, rows: int, hidden: int, width: int) -> dict[str, Callable[[], Tensor]]:
-    x, residual = torch.randn(rows, hidden).to(model.dtype), torch.zeros(rows, hidden).to(model.dtype)
+    x, residual = torch.randn(rows, hidden).to(model.dtype), torch.zeros(rows, hidden)
     weight = torch.ones(hidden).to(model.dtype)
     qkv = torch.randn(rows, (model.heads + 2 * model.kv_heads) * model.size).to(model.dtype)
     k, v = torch.zeros(2, model.kv_heads, 1024, model.size).to(model.dtype)
