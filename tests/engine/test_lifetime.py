@@ -26,7 +26,7 @@ def test_the_engine_ends_with_its_parent(smollm2: ModelFolder) -> None:
         from radixa.engine.base import EngineSettings
         from radixa.engine.client import start_engine
 
-        def main():
+        async def main():
             client = await start_engine(EngineSettings(model={str(smollm2.path)!r}, kv_tokens=512))
             print(client.connection.pid, flush=True)
             await asyncio.sleep(600)
