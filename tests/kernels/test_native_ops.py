@@ -47,7 +47,7 @@ def test_rms_norm(ops: NativeOps, dtype: torch.dtype, rows: int, size: int) -> N
 @BOTH
 @ROWS
 def test_add_rms_norm(ops: NativeOps, dtype: torch.dtype, rows: int) -> None:
-    x, residual, weight = torch.randn(rows, 576).to(dtype), torch.randn(rows, 576).to(dtype), torch.randn(576).to(dtype)
+    x, residual, weight = torch.randn(rows, 576).to(dtype), torch.randn(rows, 576), torch.randn(576).to(dtype)
     total = residual + x
     got = ops.add_rms_norm(x, residual, weight, 1e-5)
     assert torch.equal(residual, total)

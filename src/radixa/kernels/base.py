@@ -25,7 +25,11 @@ class Ops(Protocol):
         ...
 
     def add_rms_norm(self, x: Tensor, residual: Tensor, weight: Tensor, eps: float) -> Tensor:
-        """`residual += x` in place, then `rms_norm(residual)`. x, residual [N, H] -> [N, H]."""
+        """`residual += x` in place, then `rms_norm(residual)`. x, residual [N, H] -> [N, H].
+
+        The residual is float32 whatever the others are: rounding what runs through all layers after each of them would
+        be most of bfloat16's error.
+        """
         ...
 
     def rope_store(

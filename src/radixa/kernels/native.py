@@ -34,8 +34,10 @@ class NativeOps:
         return self._norm(x, None, weight, eps)
 
     def add_rms_norm(self, x: Tensor, residual: Tensor, weight: Tensor, eps: float) -> Tensor:
-        if not _takes(x, weight, x.shape[1]):
+        if not _takes(x, weight, x.shape[1]) or not _takes(residual, residual, x.shape[1]):
             return self._torch.add_rms_norm(x, residual, weight, eps)
+        if residual.dtype != torch.float32:
+            raise ValueError(f"expected a residual of float32, got {residual.dtype}")
         return self._norm(x, residual, weight, eps)
 
     def _norm(self, x: Tensor, residual: Tensor | None, weight: Tensor, eps: float) -> Tensor:

@@ -33,13 +33,13 @@ class LlamaDecoder:
         """Write the step's K and V to their slots and return logits [M, vocab_size] float32."""
         ops, eps = self.ops, self.config.norm_eps
         cos, sin = self._rope.angles(step.positions)
-        residual = self.weights.embed(step.token_ids)
+        embedded = self.weights.embed(step.token_ids)
+        residual = embedded.float()
+        hidden = ops.rms_norm(embedded, self.weights.layers[0].input_norm, eps)
         x: Tensor | None = None
         last = self.config.layers - 1
         for i, layer in enumerate(self.weights.layers):
-            if x is None:
-                hidden = ops.rms_norm(residual, layer.input_norm, eps)
-            else:
+            if x is not None:
                 hidden = ops.add_rms_norm(x, residual, layer.input_norm, eps)
             k, v = storage.k[i], storage.v[i]
             q = ops.rope_store(layer.qkv(hidden), cos, sin, step.slots, k, v, layer.q_norm, layer.k_norm, eps)

@@ -18,13 +18,21 @@ static TARGET void T(norm_row)(const void *work, int64_t row) {
     const Norm *n = work;
     const element *x = (const element *)n->x + row * n->size, *weight = n->weight;
     element *out = (element *)n->out + row * n->size;
-    if (n->residual) {
-        element *residual = (element *)n->residual + row * n->size;
-        for (int64_t i = 0; i < n->size; i += LANES) T(store)(residual + i, T(load)(residual + i) + T(load)(x + i));
-        x = residual;
+    if (!n->residual) {
+        float inverse = T(inverse_rms)(x, n->size, n->eps);
+        for (int64_t i = 0; i < n->size; i += LANES) T(store)(out + i, T(load)(x + i) * inverse * T(load)(weight + i));
+        return;
     }
-    float inverse = T(inverse_rms)(x, n->size, n->eps);
-    for (int64_t i = 0; i < n->size; i += LANES) T(store)(out + i, T(load)(x + i) * inverse * T(load)(weight + i));
+    float *residual = n->residual + row * n->size;
+    vf squares = (vf){};
+    for (int64_t i = 0; i < n->size; i += LANES) {
+        vf total = NAME(load)(residual + i) + T(load)(x + i);
+        NAME(store)(residual + i, total);
+        squares += total * total;
+    }
+    float inverse = 1.0f / sqrtf(NAME(total)(squares) / (float)n->size + n->eps);
+    for (int64_t i = 0; i < n->size; i += LANES)
+        T(store)(out + i, NAME(load)(residual + i) * inverse * T(load)(weight + i));
 }
 
 /* One head of q or k: normalised where it has a weight, then turned by its position. */

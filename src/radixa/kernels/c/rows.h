@@ -2,7 +2,8 @@
 
 typedef struct {
     const void *x, *weight; /* x [rows, size], weight [size] */
-    void *residual, *out;   /* residual [rows, size], or NULL: x is added to it first */
+    float *residual;        /* [rows, size], or NULL: x is added to it first */
+    void *out;              /* [rows, size] */
     int64_t rows, size;
     float eps;
 } Norm;
