@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from radixa.attention.base import SequenceLayout
+from radixa.attention.base import AttentionBackend, SequenceLayout
 from radixa.attention.torch_backend import TorchAttention
 from radixa.kernels.torch_ops import TorchOps
 from radixa.kv.base import Segment
@@ -96,7 +96,15 @@ def load(folder: Path, dtype: str = "float32", *, product: str = "torch") -> Dec
 class Session:
     """Sequences running through a decoder, each with a run of slots of its own."""
 
-    def __init__(self, decoder: Decoder, *, room: int = 128, sequences: int = 1, dtype: str = "float32") -> None:
+    def __init__(
+        self,
+        decoder: Decoder,
+        *,
+        room: int = 128,
+        sequences: int = 1,
+        dtype: str = "float32",
+        attention: AttentionBackend | None = None,
+    ) -> None:
         config = decoder.config
         self.decoder = decoder
         self.room = room
@@ -104,7 +112,7 @@ class Session:
             config.layers, config.kv_heads, config.head_size, room * sequences, getattr(torch, dtype)
         )
         self.done = [0] * sequences
-        self._attention = TorchAttention()
+        self._attention = attention or TorchAttention()
 
     def step(self, tokens: Sequence[Sequence[int]], *, rows: Sequence[int] | None = None) -> torch.Tensor:
         """Feed the next tokens of each sequence; logits of all rows, or of `rows`."""

@@ -10,12 +10,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from radixa.attention.select import make_attention
 from radixa.core.base import Message
 from radixa.core.tokens import unpack
+from radixa.kernels.select import make_ops
 from radixa.models.base import ModelFolder
 from radixa.models.catalog import PACKAGED
 from radixa.models.chat_template import load_chat_template
 from radixa.models.fetch import packaged_file
+from radixa.models.load import load_decoder
 from radixa.models.tokenizer import FolderTokenizer, load_tokenizer
 from tests.models.checkpoints import Session, expected, load, read_by_transformers
 
@@ -101,7 +104,10 @@ def test_the_shape(smollm2: ModelFolder) -> None:
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_the_capital_of_france(dtype: str, smollm2: ModelFolder, tokenizer: FolderTokenizer) -> None:
     text = load_chat_template(smollm2.path).render([Message("user", "What is the capital of France?")])
-    session = Session(load(smollm2.path, dtype, product="native"), dtype=dtype)
+    """As it is served: with whatever is fastest on this machine."""
+    attention = make_attention()
+    decoder = load_decoder(smollm2, dtype, make_ops(), attention)
+    session = Session(decoder, dtype=dtype, attention=attention)
     stream, answer, new = tokenizer.stream(), "", unpack(tokenizer.encode(text))
     for _ in range(20):
         token = int(session.step([new], rows=[len(new) - 1]).argmax())
