@@ -20,34 +20,30 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache" / "probe.json"
 
 
-def test_measures_once_per_machine_and_threads(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    measured: list[int] = []
+def test_measures_once_per_machine_and_build(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[Path | None] = []
 
-    def measure(threads: int) -> probe.Times:
-        measured.append(threads)
+    def measure() -> probe.Times:
+        measured.append(probe.library_path())
         return PLAIN
 
     monkeypatch.setattr(probe, "_measure_apart", measure)
-    assert [probe.choose_dtype(1), probe.choose_dtype(2), probe.choose_dtype(1)] == ["bfloat16"] * 3
-    assert probe.choose_product("float32", 2) == "torch"
-    assert measured == [1, 2]
+    for built in (Path("there"), None, Path("there"), None):
+        monkeypatch.setattr(probe, "library_path", lambda built=built: built)
+        assert probe.choose_dtype() == "bfloat16"
+        assert probe.choose_product("float32") == "torch"
+    assert measured == [Path("there"), None]
     assert all(probe.cpu_name() in key and "torch" in key for key in json.loads(cache.read_text()))
-    monkeypatch.setattr(probe, "library_path", lambda: None)
-    probe.choose_dtype(2)
-    monkeypatch.setattr(probe, "library_path", lambda: Path("there"))
-    probe.choose_dtype(2)
-    assert measured[-1] == 2
-    assert len(measured) == 3
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"x": 1}'])
 def test_a_damaged_record_is_measured_again(content: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache.parent.mkdir()
     cache.write_text(content)
-    monkeypatch.setattr(probe, "_measure_apart", lambda _: PLAIN)
-    assert probe.choose_dtype(2) == "bfloat16"
-    monkeypatch.setattr(probe, "_measure_apart", lambda _: pytest.fail("measured twice"))
-    assert probe.choose_dtype(2) == "bfloat16"
+    monkeypatch.setattr(probe, "_measure_apart", lambda: PLAIN)
+    assert probe.choose_dtype() == "bfloat16"
+    monkeypatch.setattr(probe, "_measure_apart", lambda: pytest.fail("measured twice"))
+    assert probe.choose_dtype() == "bfloat16"
 
 
 @pytest.mark.parametrize(
@@ -64,20 +60,31 @@ def test_prefill_and_decoding_count_the_same(
     float32: list[float], bfloat16: list[float], choice: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times = {"float32": {"torch": float32, "onednn": [9.0, 9.0]}, "bfloat16": {"torch": [9.0, 9.0], "native": bfloat16}}
-    monkeypatch.setattr(probe, "_measure_apart", lambda _: times)
-    assert probe.choose_dtype(2) == choice
-    assert (probe.choose_product("float32", 2), probe.choose_product("bfloat16", 2)) == ("torch", "native")
+    monkeypatch.setattr(probe, "_measure_apart", lambda: times)
+    assert probe.choose_dtype() == choice
+    assert (probe.choose_product("float32"), probe.choose_product("bfloat16")) == ("torch", "native")
+
+
+@pytest.mark.parametrize(
+    ("other", "choice"), [([0.95, 0.95], "native"), ([0.8, 0.95], "onednn"), ([1.0, 0.7], "onednn")]
+)
+def test_ours_is_taken_unless_another_is_a_tenth_faster(
+    other: list[float], choice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = {"float32": {"torch": [2.0, 2.0], "native": [1.0, 1.0], "onednn": other}}
+    monkeypatch.setattr(probe, "_measure_apart", lambda: times)
+    assert probe.choose_product("float32") == choice
 
 
 def test_the_real_measurement() -> None:
-    assert probe.choose_dtype(1) in probe.DTYPES
-    assert probe.choose_product("float32", 1) in KINDS
+    assert probe.choose_dtype() in probe.DTYPES
+    assert probe.choose_product("float32") in KINDS
 
 
 def test_a_measurement_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/bin/false")
     with pytest.raises(ModelError, match=r"cannot measure what is fastest on this machine \(no output\)"):
-        probe.choose_dtype(1)
+        probe.choose_dtype()
 
 
 def test_a_rate_is_a_number_of_operations() -> None:

@@ -19,16 +19,13 @@ def pull(
 
     Example: radixa pull smollm2
     """
-    import os
-
     from radixa.core.config import load
     from radixa.models.prepare import prepare
     from radixa.models.probe import choose_dtype
 
     engine = load().config.engine
     with progress_bars() as progress:
-        threads = engine.threads or len(os.sched_getaffinity(0))
-        dtype = choose_dtype(threads) if engine.dtype == "auto" else engine.dtype
+        dtype = choose_dtype() if engine.dtype == "auto" else engine.dtype
         folder = prepare(model, dtype=dtype, progress=progress)
     if as_json:
         print_json(

@@ -35,7 +35,7 @@ def load_engine(settings: EngineSettings) -> EngineLoop:
     torch.set_num_threads(threads)
     attention = make_attention(settings.attention)
     ops = make_ops()
-    decoder, tokenizer, name, dtype = load_model(settings, threads, ops, attention)
+    decoder, tokenizer, name, dtype = load_model(settings, ops, attention)
     config = decoder.config
     torch_dtype = getattr(torch, dtype)
     per_token = KVStorage.bytes_per_slot(config.layers, config.kv_heads, config.head_size, torch_dtype.itemsize)
@@ -76,14 +76,14 @@ def load_engine(settings: EngineSettings) -> EngineLoop:
 
 
 def load_model(
-    settings: EngineSettings, threads: int, ops: Ops, attention: AttentionBackend
+    settings: EngineSettings, ops: Ops, attention: AttentionBackend
 ) -> tuple[Decoder, Tokenizer | None, str, str]:
     """The decoder, its tokenizer (None for random weights), its name and the dtype it computes in."""
     from radixa.models.load import load_decoder, load_random, open_folder
     from radixa.models.probe import choose_dtype
     from radixa.models.tokenizer import load_tokenizer
 
-    dtype = choose_dtype(threads) if settings.dtype == "auto" else settings.dtype
+    dtype = choose_dtype() if settings.dtype == "auto" else settings.dtype
     if settings.model.startswith(RANDOM):
         shape = settings.model.removeprefix(RANDOM)
         return load_random(shape, dtype, ops, attention), None, settings.model, dtype

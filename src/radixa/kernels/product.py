@@ -11,6 +11,7 @@ import ctypes
 from typing import TYPE_CHECKING
 
 import torch
+from torch.nn import functional
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,9 +31,9 @@ class PackedProduct:
         self._pairs = 2 if self._bf16 else 1
         self._width = width(library, weight.dtype)
         count = -(-self.outputs // self._width)
-        padded = weight.new_zeros(count * self._width, self.inputs)
-        padded[: self.outputs] = weight
-        words = padded.view(torch.int32).view(count, self._width, self.inputs // self._pairs)
+        if count * self._width > self.outputs:
+            weight = functional.pad(weight, (0, 0, 0, count * self._width - self.outputs))
+        words = weight.contiguous().view(torch.int32).view(count, self._width, self.inputs // self._pairs)
         self._blocks = words.transpose(1, 2).contiguous()
         """Words of four bytes, float32 or pairs of bfloat16 [blocks, inputs / pairs, width]."""
 

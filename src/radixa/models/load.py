@@ -55,7 +55,7 @@ def load_decoder(
     """The model of `folder`, computing in `dtype` (`float32` or `bfloat16`).
 
     A converted GGUF whose weights do not exist in that dtype yet is dequantised first. `product` is the kind of matrix
-    product (`linear.KINDS`), by default the fastest on this machine with torch's threads. With `torch`, float32 logits
+    product (`linear.KINDS`), by default the fastest on this machine. With `torch`, float32 logits
     are those of `transformers` to the last bit.
     """
     import torch
@@ -63,11 +63,12 @@ def load_decoder(
     from radixa.models.convert import ensure_weights
     from radixa.models.decoder import LlamaDecoder
     from radixa.models.probe import choose_product
-    from radixa.models.weights import build_weights, open_weights, weight_files
+    from radixa.models.weights import build_weights, give_back_freed_memory, open_weights, weight_files
 
     ensure_weights(folder.path, dtype, progress)
     with open_weights(weight_files(folder.path, dtype), getattr(torch, dtype)) as read:
-        weights = build_weights(folder.config, read, product or choose_product(dtype, torch.get_num_threads()))
+        weights = build_weights(folder.config, read, product or choose_product(dtype))
+    give_back_freed_memory()
     return LlamaDecoder(folder.config, weights, ops, attention)
 
 
@@ -83,7 +84,7 @@ def load_random(
     from radixa.models.weights import build_weights
 
     config = random_config(shape_name)
-    kind = product or choose_product(dtype, torch.get_num_threads())
+    kind = product or choose_product(dtype)
     weights = build_weights(config, random_reader(config, getattr(torch, dtype)), kind)
     return LlamaDecoder(config, weights, ops, attention)
 
