@@ -9,7 +9,7 @@ PYTORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 TORCH := $(shell grep '^torch==' constraints.txt)
 
 # What an installation depends on: change one of these and the next `make` installs again.
-INPUTS := Makefile pyproject.toml constraints.txt $(wildcard setup.py src/radixa/kernels/*.c src/radixa/kernels/*.h)
+INPUTS := Makefile pyproject.toml constraints.txt $(wildcard setup.py src/radixa/kernels/c/*.c src/radixa/kernels/c/*.h)
 
 .PHONY: help install dev model demo test test-slow lint format bench clean
 

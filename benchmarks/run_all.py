@@ -33,6 +33,8 @@ from radixa.bench.server import started
 from radixa.core.base import Message
 
 FOLDER = Path(__file__).parent
+BUSY = 0.5
+"""Load average from which something else is running."""
 POOL_TOKENS = 16_384
 """Slots of the KV pool whose server's memory is measured."""
 
@@ -200,6 +202,9 @@ def main() -> None:
     parser.add_argument("--only", choices=GROUPS, action="append", help="may be repeated")
     wanted = parser.parse_args().only or list(GROUPS)
     os.chdir(FOLDER.parent)
+    load = os.getloadavg()[0]
+    if load > BUSY:
+        print(f"The load is {load:.1f}: other programs compute too, and these figures will be worse.", file=sys.stderr)
     figures: list[Figure] = []
     printed = {}
     for name in wanted:
@@ -213,7 +218,7 @@ def main() -> None:
         "torch": version("torch"),
         "radixa": version("radixa"),
         "date": now.isoformat(timespec="seconds"),
-        "load": os.getloadavg(),
+        "load": load,
     }
     result = FOLDER / "results" / f"{now:%Y-%m-%d-%H%M}.json"
     result.parent.mkdir(exist_ok=True)

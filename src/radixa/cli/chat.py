@@ -27,7 +27,7 @@ def chat(
 ) -> None:
     """Talk with a model; each answer says what the cache spared. /new starts over, /quit or Ctrl-D ends.
 
-    Example: radixa chat --url http://127.0.0.1:8000 --api-key rx-…
+    Example: radixa chat --url http://127.0.0.1:8000 --api-key rx-...
     """
     import asyncio
 

@@ -17,7 +17,7 @@ def models(
     With --url, what that server offers. Without, the models known by a short name, whether they are fetched, and the
     catalogue that `radixa serve` starts with.
 
-    Example: radixa models --url http://127.0.0.1:8000 --api-key rx-…
+    Example: radixa models --url http://127.0.0.1:8000 --api-key rx-...
     """
     rows = _remote(url, api_key) if url else _local()
     if as_json:
