@@ -119,6 +119,17 @@ def test_two_waiting_requests_compute_their_common_prefix_once() -> None:
     assert sorted(collected.last[name].usage.cached_tokens for name in "abcd") == [0, 200, 200, 200]  # type: ignore[union-attr]
 
 
+def test_a_request_that_comes_late_finds_what_a_running_prompt_has_computed() -> None:
+    loop = content_loop(step_tokens=64)
+    loop.submit(request("first", [*SYSTEM, *([1] * 200)], 1))
+    for _ in range(4):
+        loop.step()  # 256 tokens: past the shared 200, before the end of its own.
+    loop.submit(request("late", [*SYSTEM, *([2] * 50)], 1))
+    usage = drain(loop).last["late"].usage
+    assert usage is not None
+    assert usage.cached_tokens == len(SYSTEM)
+
+
 def test_without_leave_to_share_nobody_waits_for_another() -> None:
     loop = content_loop(step_tokens=2048)
     for name in "ab":

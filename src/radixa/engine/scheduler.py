@@ -17,7 +17,7 @@ from radixa.kv.base import Lease, PrefixCache
 GROWTH = 64
 """Slots reserved ahead of a decoding sequence, so that what it writes stays one run."""
 
-WORTH_WAITING = 32
+WORTH_WAITING = 8
 """A request waits for another that is computing its prefix if that spares at least this many tokens."""
 
 
@@ -82,13 +82,11 @@ class Scheduler:
         return work
 
     def computed(self, work: list[Work]) -> None:
-        """The step is done: its tokens have KV. Prompts that are complete go into the tree, for others to find."""
+        """The step is done: its tokens have KV. Those of prompts go into the tree at once, for others to find."""
         for sequence, tokens in work:
-            was_prompt = sequence.computed < sequence.prompt_tokens
+            in_prompt = sequence.computed < sequence.prompt_tokens
             sequence.computed += tokens
-            complete = was_prompt and sequence.computed >= sequence.prompt_tokens
-            if complete or 0 < sequence.awaited <= sequence.computed:
-                sequence.awaited = 0
+            if in_prompt:
                 self._commit(sequence)
 
     def _admit(self, work: list[Work], budget: int) -> None:
@@ -149,8 +147,8 @@ class Scheduler:
         for other in self.running:
             if other.prefilling and other.request.cache.write and other.request.namespace == sequence.request.namespace:
                 shared = common_prefix(key, other.key(other.prompt_tokens))
-                if shared - max(matched, other.computed) > 0 and shared - matched >= WORTH_WAITING:
-                    other.awaited = max(other.awaited, shared)
+                # What it has computed is in the tree already; waiting is for what it is about to compute.
+                if other.computed < shared and shared - matched >= WORTH_WAITING:
                     return True
         return False
 
@@ -188,4 +186,3 @@ class Scheduler:
         else:
             self.cache.release(sequence.lease)
         sequence.lease = None
-        sequence.awaited = 0

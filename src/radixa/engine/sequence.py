@@ -39,8 +39,6 @@ class Sequence:
     """Prompt tokens newly kept in the tree."""
     overtaken: int = 0
     """Later requests that were admitted while this one waited."""
-    awaited: int = 0
-    """Tokens that a waiting request hopes to find in the tree once this one has computed them; 0 if nobody does."""
     counts: Counter[int] = field(default_factory=Counter)
     """Tokens of the answer, for penalties."""
 
