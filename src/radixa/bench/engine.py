@@ -140,7 +140,7 @@ def ttft(loop: EngineLoop, prefix: int, new: int, repeats: int) -> Row:
     for seed in range(repeats):
         head = _tokens(loop, prefix, 1000 + seed)
         for into in (cold, warm):
-            prompt = pack(head + _tokens(loop, new, 2000 + 2 * seed + len(into)))
+            prompt = pack(head + _tokens(loop, new, 2000 + 2 * seed + (into is warm)))
             if into is cold:
                 loop.cache.flush()
             sampling = SamplingParams(max_tokens=1, temperature=0, ignore_eos=True)
