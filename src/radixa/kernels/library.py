@@ -48,12 +48,8 @@ def load_library() -> ctypes.CDLL | None:
         function.argtypes, function.restype = arguments, None
     library.radixa_choose.restype = ctypes.c_char_p
     library.radixa_use_team.argtypes, library.radixa_use_team.restype = [_POINTER], None
-    library.radixa_product_use_team.argtypes, library.radixa_product_use_team.restype = [_POINTER], None
-    library.radixa_product_choose.restype = None
     library.radixa_product_width.argtypes, library.radixa_product_width.restype = [_INT], _INT64
-    team = _team()
-    library.radixa_use_team(team)
-    library.radixa_product_use_team(team)
+    library.radixa_use_team(_team())
     choose(library)
     return library
 
@@ -66,7 +62,6 @@ def library_path() -> Path | None:
 def choose(library: ctypes.CDLL, limit: str = INSTRUCTION_SETS[-1]) -> str:
     """Use the best instruction set of this processor, none beyond `limit`; its name."""
     name: bytes = library.radixa_choose(INSTRUCTION_SETS.index(limit))
-    library.radixa_product_choose(INSTRUCTION_SETS.index(limit))
     return name.decode()
 
 

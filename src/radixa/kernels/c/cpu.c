@@ -26,59 +26,32 @@ typedef struct {
     void (*merge_row[2])(const Attention *, const Merge *, int64_t);
 } Kernels;
 
-/* What the library shows: everything else is hidden by the compiler's options. */
-#define EXPORT __attribute__((visibility("default")))
-
 typedef uint16_t vh32 __attribute__((vector_size(64)));
 
-#define ISA "generic"
-#define NAME(x) x##_generic
-#define TARGET
-#define LANES 4
-#ifdef __aarch64__
-#define REGISTERS 32
-#else
-#define REGISTERS 16
-#endif
-#include "isa.h"
+#define SET "element.h"
+#define SET_TABLE                                                     \
+    static const Kernels NAME(kernels) = {                            \
+        .isa = ISA,                                                   \
+        .tile_lanes = TILE_VECTORS * LANES,                           \
+        .flat_unit = {NAME(flat_unit_f32), NAME(flat_unit_bf16)},     \
+        .tile_unit = {NAME(tile_unit_f32), NAME(tile_unit_bf16)},     \
+        .norm_row = {NAME(norm_row_f32), NAME(norm_row_bf16)},        \
+        .rope_row = {NAME(rope_row_f32), NAME(rope_row_bf16)},        \
+        .silu_row = {NAME(silu_row_f32), NAME(silu_row_bf16)},        \
+        .merge_row = {NAME(merge_row_f32), NAME(merge_row_bf16)},     \
+    };
+#include "sets.h"
 
-#if defined(__x86_64__)
-#define ISA "avx2"
-#define NAME(x) x##_avx2
-#define TARGET __attribute__((target("avx2,fma")))
-#define LANES 8
-#define REGISTERS 16
-#include "isa.h"
-
-#define ISA "avx512"
-#define NAME(x) x##_avx512
-#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")))
-#define LANES 16
-#define REGISTERS 32
-#include "isa.h"
-
-#define ISA "avx512_bf16"
-#define NAME(x) x##_avx512_bf16
-#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma")))
-#define LANES 16
-#define REGISTERS 32
-#define DOT_BF16
-#include "isa.h"
-#undef DOT_BF16
-#endif
-
-static const Kernels *const sets[] = {
-    &kernels_generic,
-#if defined(__x86_64__)
-    &kernels_avx2, &kernels_avx512, &kernels_avx512_bf16,
-#endif
-};
-
+static const Kernels *const sets[] = {EACH_SET(kernels)};
 static const Kernels *best = &kernels_generic;
+
+parallel_fn team;
+int chosen_set;
 
 /* Choose the instruction set, at most `limit` (0 generic, 1 AVX2, 2 AVX-512, 3 AVX-512 with bfloat16); its name. */
 EXPORT const char *radixa_choose(int limit) {
-    best = sets[instruction_set(limit)];
+    chosen_set = instruction_set(limit);
+    best = sets[chosen_set];
     return best->isa;
 }
 

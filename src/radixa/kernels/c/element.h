@@ -1,4 +1,4 @@
-/* Everything for one element type: included by `isa.h` with ELEMENT_BF16 as 0 and as 1. */
+/* Everything for one element type: included by `set.h` with ELEMENT_BF16 as 0 and as 1. */
 
 #if ELEMENT_BF16
 #define element uint16_t

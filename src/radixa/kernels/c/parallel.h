@@ -6,7 +6,7 @@
 
 typedef void (*parallel_fn)(void (*)(void *), void *, unsigned, unsigned);
 
-static parallel_fn team;
+extern parallel_fn team; /* in cpu.c, set by `radixa_use_team` */
 
 static void in_parallel(void (*work)(void *), void *context, int threads) {
     if (threads > 1 && team)

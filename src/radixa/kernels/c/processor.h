@@ -1,4 +1,10 @@
-/* What the processor knows. Included by the files that are compiled once for each instruction set. */
+/* What the processor knows, and what of it is used. Included by the files that are compiled once for each instruction
+   set. */
+
+/* What the library shows: everything else is hidden by the compiler's options. */
+#define EXPORT __attribute__((visibility("default")))
+
+extern int chosen_set; /* in cpu.c, an `instruction_set`, set by `radixa_choose` */
 
 /* The best instruction set, none beyond `limit`: 0 generic, 1 AVX2, 2 AVX-512, 3 AVX-512 with bfloat16. */
 static inline int instruction_set(int limit) {

@@ -33,55 +33,24 @@ typedef struct {
     void (*block[2])(const Product *, int64_t, int64_t, int64_t); /* float32, bfloat16 or NULL */
 } Products;
 
-#define EXPORT __attribute__((visibility("default")))
+#define SET "product.h"
+#define SET_TABLE                                                             \
+    static const Products NAME(products) = {                                  \
+        .width = 2 * LANES,                                                   \
+        .block = {NAME(product_block_f32), PAIRED(NAME(product_block_bf16))}, \
+    };
+#include "sets.h"
 
-#define NAME(x) x##_generic
-#define TARGET
-#define LANES 4
-#define REGISTERS 16
-#include "product_isa.h"
-
-#if defined(__x86_64__)
-#define NAME(x) x##_avx2
-#define TARGET __attribute__((target("avx2,fma")))
-#define LANES 8
-#define REGISTERS 16
-#include "product_isa.h"
-
-#define NAME(x) x##_avx512
-#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")))
-#define LANES 16
-#define REGISTERS 32
-#include "product_isa.h"
-
-#define NAME(x) x##_avx512_bf16
-#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma")))
-#define LANES 16
-#define REGISTERS 32
-#define DOT_BF16
-#include "product_isa.h"
-#undef DOT_BF16
-#endif
-
-static const Products *const sets[] = {
-    &products_generic,
-#if defined(__x86_64__)
-    &products_avx2, &products_avx512, &products_avx512_bf16,
-#endif
-};
-
-static const Products *best = &products_generic;
-
-/* As `radixa_choose`. */
-EXPORT void radixa_product_choose(int limit) { best = sets[instruction_set(limit)]; }
-
-/* As `radixa_use_team`. */
-EXPORT void radixa_product_use_team(void *gomp_parallel) { team = (parallel_fn)gomp_parallel; }
+static const Products *const sets[] = {EACH_SET(products)};
 
 /* Outputs of a block; 0 where there is no kernel for the type. */
-EXPORT int64_t radixa_product_width(int bf16) { return best->block[bf16] ? best->width : 0; }
+EXPORT int64_t radixa_product_width(int bf16) {
+    const Products *best = sets[chosen_set];
+    return best->block[bf16] ? best->width : 0;
+}
 
 static void product_work(const Product *p, int64_t *next, int bf16) {
+    const Products *best = sets[chosen_set];
     int64_t chunks = (p->rows + CHUNK_ROWS - 1) / CHUNK_ROWS;
     int64_t items = (p->outputs + best->width - 1) / best->width * chunks;
     for (int64_t item = next_item(next, 1); item < items; item = next_item(next, 1)) {

@@ -1,7 +1,9 @@
-/* One block of a product, for one element type: included by `product_isa.h` with ELEMENT_BF16 as 0 and as 1.
+/* One block of a product, for one element type: included by `set.h` with ELEMENT_BF16 as 0 and as 1.
 
-   A word is what one step multiplies: a float, or a pair of bfloat16. */
+   A word is what one step multiplies: a float, or a pair of bfloat16. Where no instruction multiplies pairs there is no
+   product of bfloat16. */
 
+#if !ELEMENT_BF16 || defined(DOT_BF16)
 #if ELEMENT_BF16
 #define T(x) NAME(x##_bf16)
 #define PAIRS 2
@@ -118,3 +120,4 @@ static TARGET void T(product_block)(const Product *p, int64_t index, int64_t fir
 #undef ROWS
 #undef PAIRS
 #undef T
+#endif
