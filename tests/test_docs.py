@@ -103,7 +103,7 @@ def test_configuration_examples_are_read(name: str, tmp_path: Path) -> None:
     for number, block in enumerate(blocks(name, "toml")):
         file = tmp_path / f"{number}.toml"
         file.write_text(block, "utf-8")
-        load(file, environ={})
+        assert load(file, environ={}).config != Config(), "an example that sets nothing"
 
 
 @pytest.mark.slow
