@@ -95,9 +95,37 @@ def test_the_queue_does_not_grow_with_use() -> None:
     for _ in range(20):
         for token in range(10):
             tree.match(pack([token]))
-    assert len(tree._queue._heap) == 10
+    assert len(tree._order._plain._heap) == 10
     tree.flush()
-    assert not tree._queue._heap
+    assert not tree._order._plain._heap
+
+
+def test_the_queue_does_not_grow_where_keys_fall() -> None:
+    tree = Tree(NOTHING, policy=lambda node: -node.used)
+    tree.insert(pack([1]), None)
+    for _ in range(5_000):
+        tree.match(pack([1]))
+    assert len(tree._order._plain._heap) < 200
+
+
+def test_an_eviction_does_not_pay_for_every_touch_before_it() -> None:
+    """Each touch puts one entry right, so what an eviction has left to do does not grow with their number."""
+    looked_at = 0
+
+    def used(node: Facts) -> float:
+        nonlocal looked_at
+        looked_at += 1
+        return node.used
+
+    tree = Tree(NOTHING, policy=used)
+    for token in range(1_000):
+        tree.insert(pack([token]), None)
+    for _ in range(3):
+        for token in range(1_000):
+            tree.match(pack([token]))
+    looked_at = 0
+    tree.evict(1)
+    assert looked_at < 10
 
 
 def test_policies_are_found_by_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from time import monotonic
 
 from radixa.core.tokens import TOKEN_BYTES, count
@@ -109,7 +110,7 @@ class RadixCache:
         return self.tree.namespaces()
 
     def walk(self, namespace: str | None = None, limit: int | None = None) -> list[NodeView]:
-        return self.tree.walk(namespace, limit)
+        return list(islice(self.tree.walk(namespace), limit))
 
     def stats(self) -> CacheStats:
         return CacheStats(

@@ -8,14 +8,18 @@ incomplete page is neither matched nor kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+from math import inf
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from radixa.radix.node import Node
 
 P = TypeVar("P")
+
+Reason = Literal["capacity", "flush"]
+"""Why a node left the tree: room was needed, or somebody asked for it to go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,48 @@ class PayloadType(Generic[P]):
 
 NOTHING: PayloadType[None] = PayloadType(split=lambda payload, tokens: (None, None), join=lambda first, second: None)
 """For trees that only count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a request said of a stretch of its tokens: whose turn they are, and in which session."""
+
+    role: str = ""
+    """`system`, `tool`, `user`, `assistant` or `thinking`; empty where it is not known."""
+    session: str = ""
+    """A name that is one session's alone within a namespace; empty where the request named none."""
+
+
+UNKNOWN = Origin()
+
+
+class Span(NamedTuple):
+    """The origin of the tokens up to `end`, counted from the root, after those of the span before."""
+
+    end: int
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """A wish that a path go last (`retention.py`). It ranks; it locks nothing."""
+
+    ttl: float = inf
+    """Seconds since the last use after which the wish ends; infinite without a TTL."""
+    priority: bool = False
+    pin: bool = False
+
+    @property
+    def lasts(self) -> float:
+        """Seconds since the last use after which nothing is left of the wish."""
+        return inf if self.priority or self.pin else self.ttl
+
+    def merged(self, other: Keep) -> Keep:
+        """Both wishes: the longer TTL, and every rank that either gives."""
+        if self == other:
+            return self
+        ttls = [keep.ttl for keep in (self, other) if keep.ttl < inf]
+        return Keep(max(ttls, default=inf), self.priority or other.priority, self.pin or other.pin)
 
 
 class Facts(Protocol):
@@ -53,6 +99,17 @@ class Facts(Protocol):
         """Length of the node's segment."""
         ...
 
+    @property
+    def depth(self) -> int:
+        """Tokens on the path above the node."""
+        ...
+
+    @property
+    def origin(self) -> Origin: ...
+
+    @property
+    def id(self) -> int: ...
+
 
 EvictionPolicy = Callable[[Facts], Any]
 """A pure function from a node to a sortable key; the leaf with the smallest goes first, of equals the older node.
@@ -61,12 +118,71 @@ A key may change only when a match or an insert touches the node, or when it is 
 """
 
 
+class Listener(Generic[P]):
+    """Hears what happens to the tree's nodes, after it has happened. Override what is of interest; change nothing."""
+
+    def added(self, node: Node[P], tokens: int) -> None:
+        """The last `tokens` tokens of `node` are new: all of them, or those that it grew by."""
+
+    def split(self, upper: Node[P], lower: Node[P]) -> None:
+        """`upper` is new and took the first tokens of `lower`, which stays the node it was."""
+
+    def matched(self, node: Node[P], tokens: int) -> None:
+        """A match found `tokens` tokens and ended in `node`; every node on its path has the new time."""
+
+    def removed(self, node: Node[P], reason: Reason) -> None:
+        """`node` has left the tree; its `parent` and `segment` are what they were."""
+
+
+def hearing(what: str, listeners: Sequence[Listener[P]]) -> tuple[Callable[..., None], ...]:
+    """The methods called `what` of those listeners that have one of their own."""
+    silent = getattr(Listener, what)
+    return tuple(getattr(listener, what) for listener in listeners if getattr(type(listener), what) is not silent)
+
+
+class GroupedPolicy(Listener[Any]):
+    """A policy with a memory: an object beside the tree, which hears of what happens there.
+
+    It puts the leaves into groups, orders those within a group as a pure function would, and says from which group the
+    next one goes. Both `group` and `key` of a node may change only when the node is touched, split or grown, or when
+    the policy asks for it to be looked at again through `again`.
+    """
+
+    again: Callable[[Node[Any]], None]
+    """Set by the tree: call it with a node whose group or key has changed for another reason."""
+
+    def group(self, node: Node[Any]) -> Hashable:
+        raise NotImplementedError
+
+    def key(self, node: Node[Any]) -> Any:
+        """Sortable within the node's group; the smallest goes first."""
+        raise NotImplementedError
+
+    def pick(self, heads: Sequence[Node[Any]], now: float) -> Node[Any]:
+        """The node that goes, out of the first of each group that has one; at least one is given."""
+        raise NotImplementedError
+
+
+Policy = EvictionPolicy | GroupedPolicy
+
+
 class MatchResult(NamedTuple, Generic[P]):
     """The longest path of the tree that a key begins with."""
 
     node: Node[P]
     """The node it ends in, exactly at the node's end; a root where nothing matched."""
     tokens: int
+
+
+class Trace(NamedTuple, Generic[P]):
+    """Where a key leaves the tree, found without touching anything."""
+
+    node: Node[P]
+    """The last node that the key goes through to its end; a root where there is none."""
+    tokens: int
+    """Leading tokens of the key that are in the tree."""
+    partly: Node[P] | None
+    """The child of `node` within whose segment the key leaves; None where it leaves at the end of `node`."""
 
 
 class InsertResult(NamedTuple, Generic[P]):
@@ -104,3 +220,6 @@ class NodeView:
     created: float
     """Seconds since it was inserted; a split keeps it."""
     locked: bool
+    origin: Origin
+    keep: Keep | None
+    """The retention it has (`retention.py`)."""

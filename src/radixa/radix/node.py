@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Generic
 
 from radixa.core.tokens import TOKEN_BYTES
-from radixa.radix.base import P
+from radixa.radix.base import Keep, Origin, P
 
 
 class Node(Generic[P]):
@@ -14,11 +14,17 @@ class Node(Generic[P]):
     __slots__ = (
         "children",
         "created",
+        "depth",
+        "expired",
+        "gone",
         "hits",
         "id",
+        "keep",
         "locks",
+        "origin",
         "parent",
         "payload",
+        "queue",
         "queued",
         "segment",
         "space",
@@ -28,19 +34,30 @@ class Node(Generic[P]):
     id: int
     """Never used twice in a tree; 0 for a root."""
     parent: Node[P] | None
-    """None for a root, and for a node that has left the tree."""
+    """None for a root. A node that has left the tree still names the one it hung below."""
+    gone: bool
+    """It has left the tree."""
     children: dict[bytes, Node[P]]
     """By the first page of the child's segment."""
     segment: bytes
     payload: P
     space: Space[P]
+    depth: int
+    """Tokens on the path above."""
+    origin: Origin
     locks: int
     """Locks on paths that go through this node, hence at least those of any child."""
+    keep: Keep | None
+    """Its retention; only `retention.py` changes it."""
+    expired: float
+    """When a retention of it last ran out; 0.0 where none did."""
     hits: int
     used: float
     created: float
+    queue: Any
+    """The eviction queue that holds this node, or held it last."""
     queued: Any
-    """The key under which the eviction queue holds this node; None where it does not."""
+    """The key under which it holds the node; None where it does not."""
 
     def __init__(
         self,
@@ -49,19 +66,27 @@ class Node(Generic[P]):
         segment: bytes,
         payload: P,
         space: Space[P],
+        depth: int,
+        origin: Origin,
         used: float,
         created: float,
     ) -> None:
         self.id = number
         self.parent = parent
+        self.gone = False
         self.children = {}
         self.segment = segment
         self.payload = payload
         self.space = space
+        self.depth = depth
+        self.origin = origin
         self.locks = 0
+        self.keep = None
+        self.expired = 0.0
         self.hits = 0
         self.used = used
         self.created = created
+        self.queue = None
         self.queued = None
 
     @property
@@ -69,9 +94,14 @@ class Node(Generic[P]):
         return len(self.segment) // TOKEN_BYTES
 
     @property
+    def end(self) -> int:
+        """Tokens on the path down to this node and including it."""
+        return self.depth + len(self.segment) // TOKEN_BYTES
+
+    @property
     def evictable(self) -> bool:
         """An unlocked leaf of the tree."""
-        return not self.locks and not self.children and self.parent is not None
+        return not (self.locks or self.children or self.gone or self.parent is None)
 
     def path(self) -> list[Node[P]]:
         """The nodes from below the root down to this one."""
@@ -82,6 +112,10 @@ class Node(Generic[P]):
             node = node.parent
         nodes.reverse()
         return nodes
+
+    def key(self) -> bytes:
+        """The tokens of the whole path."""
+        return b"".join([node.segment for node in self.path()])
 
     def __repr__(self) -> str:
         return f"<Node {self.id}: {self.tokens} tokens, {len(self.children)} children, {self.locks} locks>"
@@ -95,7 +129,7 @@ class Space(Generic[P]):
     def __init__(self, name: str, payload: P) -> None:
         self.name = name
         self.tokens = 0
-        self.root: Node[P] = Node(0, None, b"", payload, self, 0.0, 0.0)
+        self.root: Node[P] = Node(0, None, b"", payload, self, 0, Origin(), 0.0, 0.0)
 
 
 def beneath(name: str, namespace: str | None) -> bool:

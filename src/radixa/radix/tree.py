@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Sequence
 from math import nextafter
 from time import monotonic
 from typing import Any, Generic
 
 from radixa.core.tokens import TOKEN_BYTES
-from radixa.radix.base import Evicted, EvictionPolicy, InsertResult, MatchResult, NodeView, P, PayloadType
+from radixa.radix.base import (
+    Evicted,
+    GroupedPolicy,
+    InsertResult,
+    Keep,
+    Listener,
+    MatchResult,
+    NodeView,
+    Origin,
+    P,
+    PayloadType,
+    Policy,
+    Reason,
+    Span,
+    Trace,
+    hearing,
+)
 from radixa.radix.compare import shared_bytes
-from radixa.radix.eviction import EvictionQueue
+from radixa.radix.eviction import EvictionOrder
 from radixa.radix.integrity import check
 from radixa.radix.node import Node, Space, beneath
 from radixa.radix.policies import lru
-from radixa.radix.walk import walk
+from radixa.radix.retention import Retention
+from radixa.radix.spans import pieces
+from radixa.radix.walk import bottom_up, walk
 
 
 class Tree(Generic[P]):
     """Token paths by namespace, each node with a payload (`base.py`). Not thread-safe.
 
     `page_size`: tokens a page. `max_segment`: the most tokens an insert puts into one node, a multiple of the page
-    size; None sets no bound. `clock`: seconds, never going back; where it stands still, the next float is taken, so
-    that no two operations have the same time.
+    size; None sets no bound. `budget`: the most tokens that may be retained. `listeners` hear of every change, after
+    the policy where that is an object. `clock`: seconds, never going back; where it stands still, the next float is
+    taken, so that no two operations have the same time.
     """
 
     def __init__(
@@ -30,8 +49,10 @@ class Tree(Generic[P]):
         payloads: PayloadType[P],
         *,
         page_size: int = 1,
-        policy: EvictionPolicy = lru,
+        policy: Policy = lru,
         max_segment: int | None = None,
+        budget: int = 0,
+        listeners: Sequence[Listener[P]] = (),
         clock: Callable[[], float] = monotonic,
     ) -> None:
         if page_size < 1:
@@ -52,6 +73,7 @@ class Tree(Generic[P]):
         self.splits = 0
         """Changes whenever the nodes on a locked path may have become others."""
         self.spaces: dict[str, Space[P]] = {}
+        self.retention: Retention[P] = Retention(budget)
         self._page = page_size * TOKEN_BYTES
         self._max_segment = max_segment * TOKEN_BYTES if max_segment else None
         self._clock = clock
@@ -60,7 +82,14 @@ class Tree(Generic[P]):
         # The payload of a root, whose segment is empty, is never read.
         self.nowhere: Node[P] = Space[Any]("", None).root
         """A root without a namespace: where an empty path ends."""
-        self._queue: EvictionQueue[P] = EvictionQueue(policy)
+        self._order: EvictionOrder[P] = EvictionOrder(policy)
+        if isinstance(policy, GroupedPolicy):
+            policy.again = self._offer
+            listeners = (policy, *listeners)
+        self._added_to = hearing("added", listeners)
+        self._split_to = hearing("split", listeners)
+        self._matched_to = hearing("matched", listeners)
+        self._removed_to = hearing("removed", listeners)
 
     # ---- finding and adding
 
@@ -75,13 +104,15 @@ class Tree(Generic[P]):
             return MatchResult(self.nowhere, 0)
         end = len(key) if limit is None else min(len(key), limit * TOKEN_BYTES)
         node, pos = self._descend(space.root, key, end - end % self._page, self._tick(), 1)
+        for matched in self._matched_to:
+            matched(node, pos // TOKEN_BYTES)
         return MatchResult(node, pos // TOKEN_BYTES)
 
-    def peek(self, key: bytes, namespace: str = "") -> int:
-        """How many tokens `match` would find. Changes nothing."""
+    def trace(self, key: bytes, namespace: str = "") -> Trace[P]:
+        """Where `key` leaves the tree. Changes nothing."""
         space = self.spaces.get(namespace)
         if space is None:
-            return 0
+            return Trace(self.nowhere, 0, None)
         page = self._page
         end = len(key) - len(key) % page
         node = space.root
@@ -91,17 +122,24 @@ class Tree(Generic[P]):
             if child is None:
                 break
             shared = shared_bytes(child.segment, key, pos, end)
-            pos += shared - shared % page
             if shared < len(child.segment):
-                break
+                return Trace(node, (pos + shared - shared % page) // TOKEN_BYTES, child)
+            pos += shared
             node = child
-        return pos // TOKEN_BYTES
+        return Trace(node, pos // TOKEN_BYTES, None)
 
-    def insert(self, key: bytes, payload: P, namespace: str = "", start: int = 0) -> InsertResult[P]:
+    def peek(self, key: bytes, namespace: str = "") -> int:
+        """How many tokens `match` would find. Changes nothing."""
+        return self.trace(key, namespace).tokens
+
+    def insert(
+        self, key: bytes, payload: P, namespace: str = "", start: int = 0, spans: Sequence[Span] = ()
+    ) -> InsertResult[P]:
         """Add the path `key`, whose whole pages are kept, touching the nodes that it goes through as a match does.
 
         `payload` is that of the kept tokens from `start` on; the tokens before must be in the tree, else ValueError.
-        The part of it whose tokens the tree had already comes back unused.
+        The part of it whose tokens the tree had already comes back unused. What is new is cut into nodes where `spans`
+        end (at whole pages), so that each node has one origin; tokens after the last span have that one's.
         """
         end = len(key) - len(key) % self._page
         space = self.spaces.get(namespace)
@@ -115,26 +153,32 @@ class Tree(Generic[P]):
         unused, payload = self.payloads.split(payload, matched - start)
         if pos < end:
             self.spaces[namespace] = space
-            node = self._append(node, key[pos:end], payload, now)
+            node = self._append(node, key[:end], pos, payload, spans, now)
         return InsertResult(node, matched, unused)
 
     def grow(self, node: Node[P], tokens: bytes, payload: P) -> None:
         """Make the leaf `node` longer by whole pages, as if they had been inserted together with it."""
-        if node.children or node.parent is None or len(tokens) % self._page:
+        if node.children or node.gone or node.parent is None or len(tokens) % self._page:
             raise ValueError(
                 f"{node!r} cannot grow by {len(tokens) // TOKEN_BYTES} tokens: only a leaf, by whole pages"
             )
+        count = len(tokens) // TOKEN_BYTES
         node.segment += tokens
         node.payload = self.payloads.join(node.payload, payload)
-        self._added(node.space, len(tokens) // TOKEN_BYTES)
+        self._count(node.space, count)
         if node.locks:
-            self.evictable -= len(tokens) // TOKEN_BYTES
+            self.evictable -= count
+        if node.keep is not None:
+            self.retention.count(node, count)
         now = self._tick()
         touched: Node[P] | None = node
         while touched is not None:
             touched.used = now
             touched = touched.parent
+        for added in self._added_to:
+            added(node, count)
         self._offer(node)
+        self._yield()
 
     # ---- locks
 
@@ -159,47 +203,77 @@ class Tree(Generic[P]):
                 self._offer(node)
             node = node.parent
 
+    # ---- retention
+
+    def retain(self, node: Node[P], keep: Keep) -> None:
+        """Grant the path down to `node` the retention `keep`, as far as the budget allows (`retention.py`)."""
+        self.retention.grant(node, keep)
+        self._offer(node)
+        self._yield()
+
+    def expire(self) -> None:
+        """Take retention whose TTL has run out away; `evict` does so by itself."""
+        for node in self.retention.due(max(self._clock(), self._now)):
+            self._offer(node)
+
     # ---- removing
 
     def evict(self, tokens: int) -> Evicted[P]:
         """Remove whole leaves in the policy's order until `tokens` tokens are gone or nothing unlocked is left."""
-        queue = self._queue
+        self.expire()
+        order = self._order
         payloads: list[P] = []
         gone = 0
         while gone < tokens:
-            node = queue.pop()
+            node = order.pop(self._now)
             if node is None:
                 break
-            parent, tokens_gone = self._remove(node)
-            gone += tokens_gone
+            gone += self._remove(node, "capacity")
             payloads.append(node.payload)
-            if not parent.children:
-                self._offer(parent)
         self.evicted += gone
         return Evicted(gone, payloads)
 
     def flush(self, namespace: str | None = None) -> Evicted[P]:
         """Remove every node that is not locked, of one namespace and those beneath it or of all."""
-        payloads: list[P] = []
-        gone = 0
-        for space in [space for space in self.spaces.values() if beneath(space.name, namespace)]:
-            # Parents come before their children in this list, so going backwards each node is a leaf when it goes.
-            for node in reversed(list(self._unlocked(space.root))):
-                gone += self._remove(node)[1]
-                payloads.append(node.payload)
-        self._queue.prune()
-        return Evicted(gone, payloads)
+        removed = list(self.removing(self.roots(namespace)))
+        return Evicted(sum(node.tokens for node in removed), [node.payload for node in removed])
+
+    def removing(self, roots: Sequence[Node[P]], session: str | None = None) -> Iterator[Node[P]]:
+        """Remove the nodes below `roots` that are not locked, leaves first; each comes when it has been removed.
+
+        With `session`, only those that this session brought and nobody goes on from. The tree may change between two
+        of them: this is how a flush goes on while requests run.
+        """
+        for root in roots:
+            for node in bottom_up(root):
+                if node.evictable and (session is None or node.origin.session == session):
+                    self._remove(node, "flush")
+                    yield node
+        self._order.prune()
+
+    def drop(self, node: Node[P]) -> bool:
+        """Remove `node` if it is an unlocked leaf; whether it was."""
+        if not node.evictable:
+            return False
+        self._remove(node, "flush")
+        return True
 
     # ---- looking
+
+    def roots(self, namespace: str | None = None) -> list[Node[P]]:
+        """The roots of one namespace and those beneath it, or of all."""
+        return [space.root for space in self.spaces.values() if beneath(space.name, namespace)]
 
     def namespaces(self) -> dict[str, int]:
         """Tokens in the tree by namespace."""
         return {space.name: space.tokens for space in self.spaces.values()}
 
-    def walk(self, namespace: str | None = None, limit: int | None = None) -> list[NodeView]:
-        """Nodes in depth-first order, of one namespace and those beneath it or of all; the first `limit` of them."""
-        roots = [space.root for space in self.spaces.values() if beneath(space.name, namespace)]
-        return walk(roots, max(self._clock(), self._now), limit)
+    def walk(self, namespace: str | None = None) -> Iterator[NodeView]:
+        """Nodes in depth-first order, of one namespace and those beneath it or of all.
+
+        The tree may change between two of them; what came after the walk began may then be left out.
+        """
+        return walk(self.roots(namespace), lambda: max(self._clock(), self._now))
 
     def check_integrity(self) -> None:
         """AssertionError unless the tree is sound and its counts are right."""
@@ -245,53 +319,61 @@ class Tree(Generic[P]):
         assert parent is not None
         first, rest = self.payloads.split(node.payload, at // TOKEN_BYTES)
         segment = node.segment
-        upper = self._node(parent, segment[:at], first, node.space, node.used, node.created)
+        upper = self._node(parent, segment[:at], first, node.origin, node.used, node.created)
         upper.locks = node.locks
         upper.hits = node.hits
+        upper.expired = node.expired
         node.segment = segment[at:]
         node.payload = rest
         node.parent = upper
+        node.depth += at // TOKEN_BYTES
         upper.children[node.segment[: self._page]] = node
         self.version += 1
         self.splits += 1
+        if node.keep is not None:
+            self.retention.split(upper, node)
+        for split in self._split_to:
+            split(upper, node)
         return upper
 
-    def _append(self, node: Node[P], tokens: bytes, payload: P, now: float) -> Node[P]:
-        """Hang `tokens` below `node`; the new leaf."""
+    def _append(self, node: Node[P], key: bytes, pos: int, payload: P, spans: Sequence[Span], now: float) -> Node[P]:
+        """Hang key[pos:] below `node`; the new leaf."""
         space = node.space
-        longest = self._max_segment or len(tokens)
-        for pos in range(0, len(tokens), longest):
-            segment = tokens[pos : pos + longest]
-            first, payload = self.payloads.split(payload, len(segment) // TOKEN_BYTES)
-            node = self._node(node, segment, first, space, now, now)
-        self._added(space, len(tokens) // TOKEN_BYTES)
+        start = pos
+        for stop, origin in pieces(pos, len(key), self._page, self._max_segment, spans):
+            first, payload = self.payloads.split(payload, (stop - pos) // TOKEN_BYTES)
+            node = self._node(node, key[pos:stop], first, origin, now, now)
+            for added in self._added_to:
+                added(node, (stop - pos) // TOKEN_BYTES)
+            pos = stop
+        self._count(space, (len(key) - start) // TOKEN_BYTES)
         self._offer(node)
         return node
 
     def _node(
-        self, parent: Node[P], segment: bytes, payload: P, space: Space[P], used: float, created: float
+        self, parent: Node[P], segment: bytes, payload: P, origin: Origin, used: float, created: float
     ) -> Node[P]:
         self._last_id += 1
         self.nodes += 1
-        node = Node(self._last_id, parent, segment, payload, space, used, created)
+        node = Node(self._last_id, parent, segment, payload, parent.space, parent.end, origin, used, created)
         parent.children[segment[: self._page]] = node
         return node
 
-    def _added(self, space: Space[P], tokens: int) -> None:
+    def _count(self, space: Space[P], tokens: int) -> None:
         space.tokens += tokens
         self.tokens += tokens
         self.evictable += tokens
         self.version += 1
 
-    def _remove(self, node: Node[P]) -> tuple[Node[P], int]:
-        """Take an unlocked leaf out; its parent and its tokens."""
+    def _remove(self, node: Node[P], reason: Reason) -> int:
+        """Take an unlocked leaf out; its tokens."""
         parent = node.parent
         assert parent is not None
         segment = node.segment
         tokens = len(segment) // TOKEN_BYTES
         space = node.space
         del parent.children[segment[: self._page]]
-        node.parent = None
+        node.gone = True
         space.tokens -= tokens
         if not space.tokens:
             del self.spaces[space.name]
@@ -299,16 +381,19 @@ class Tree(Generic[P]):
         self.tokens -= tokens
         self.evictable -= tokens
         self.version += 1
-        return parent, tokens
-
-    def _unlocked(self, root: Node[P]) -> Iterable[Node[P]]:
-        pending = list(root.children.values())
-        while pending:
-            node = pending.pop()
-            if not node.locks:
-                yield node
-            pending.extend(node.children.values())
+        if node.keep is not None:
+            self.retention.release(node)
+        for removed in self._removed_to:
+            removed(node, reason)
+        self._offer(parent)
+        return tokens
 
     def _offer(self, node: Node[P]) -> None:
-        if not node.locks and not node.children and node.parent is not None:
-            self._queue.offer(node)
+        if not (node.locks or node.children or node.gone or node.parent is None):
+            self._order.offer(node)
+
+    def _yield(self) -> None:
+        """Keep the retention budget."""
+        if self.retention.tokens > self.retention.budget:
+            for node in self.retention.excess():
+                self._offer(node)
