@@ -45,15 +45,30 @@ class EvictionQueue(Generic[P]):
 
     def first(self) -> Node[P] | None:
         """The node that goes first, left where it is."""
-        heap = self._heap
-        while heap:
+        while self._heap:
             if self._settled():
-                return heap[0][2]
+                return self._heap[0][2]
         return None
 
-    def take(self) -> None:
-        """Remove the node that `first` has just returned."""
-        heappop(self._heap)[2].queued = None
+    def pop(self) -> Node[P] | None:
+        """Take out the node that goes first. The same as `first` and a removal, without a call for every entry."""
+        heap = self._heap
+        while heap:
+            queued, number, node = heap[0]
+            if node.queue is not self or node.queued != queued:
+                heappop(heap)
+            elif node.locks or node.children or node.gone:
+                heappop(heap)
+                node.queued = None
+            else:
+                key = self._key(node)
+                if key == queued:
+                    heappop(heap)
+                    node.queued = None
+                    return node
+                node.queued = key
+                heapreplace(heap, (key, number, node))
+        return None
 
     def prune(self) -> None:
         """Let go of entries that stand for nothing."""
@@ -107,14 +122,7 @@ class EvictionOrder(Generic[P]):
     def pop(self, now: float) -> Node[P] | None:
         """Take out the evictable node that goes first; the caller removes it from the tree."""
         queue = self._plain if self._grouped is None else self._picked(self._grouped, now)
-        node = queue.first()
-        if node is None:
-            queue = self._retained
-            node = queue.first()
-            if node is None:
-                return None
-        queue.take()
-        return node
+        return queue.pop() or self._retained.pop()
 
     def prune(self) -> None:
         """Let go of nodes that have left the tree."""

@@ -220,7 +220,8 @@ class Tree(Generic[P]):
 
     def evict(self, tokens: int) -> Evicted[P]:
         """Remove whole leaves in the policy's order until `tokens` tokens are gone or nothing unlocked is left."""
-        self.expire()
+        if self.retention.nodes:
+            self.expire()
         order = self._order
         payloads: list[P] = []
         gone = 0
