@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from radixa.core.base import SamplingParams
 from radixa.core.errors import EngineUnavailable, ModelError
-from radixa.engine.base import EngineOutput, EngineRequest, EngineSettings
+from radixa.engine.base import EngineOutput, EngineRequest, EngineSettings, TreeQuery
 from radixa.engine.child import ChildConnection
 from radixa.engine.client import EngineClient, start_engine
 
@@ -66,7 +66,7 @@ async def test_a_child_process_answers(child: EngineClient, smollm2: ModelFolder
     usage = again[-1].usage
     assert usage is not None
     assert usage.cached_tokens == usage.prompt_tokens - 1
-    assert sum(len(node.token_ids) // 4 for node in await child.tree()) == (await child.stats()).tree
+    assert sum(len(node.token_ids) // 4 for node in (await child.tree(TreeQuery())).nodes) == (await child.stats()).tree
     assert await child.flush() == (usage.prompt_tokens + usage.completion_tokens - 1)
 
 

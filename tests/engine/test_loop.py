@@ -78,7 +78,7 @@ def test_every_answer_is_what_a_fresh_computation_gives(
                 if name in wanted and name not in collected.last:
                     del wanted[name]
             case ("flush",):
-                loop.cache.flush()
+                loop.flush()
     drain(loop, collected)
     loop.cache.check_integrity()
     for name, tokens in wanted.items():

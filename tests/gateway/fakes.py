@@ -6,13 +6,16 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
-from radixa.core.base import Message, TokenLogprob, Usage
+from radixa.core.base import Explanation, FinishReason, Message, TokenLogprob, Usage
 from radixa.core.errors import EngineUnavailable, InvalidRequest, RadixaError
-from radixa.core.tokens import common_prefix, count, pack, unpack
-from radixa.engine.base import EngineInfo, EngineOutput, EngineRequest, EngineStats, TreeNode
+from radixa.core.tokens import count, pack, unpack
+from radixa.engine.base import EngineInfo, EngineOutput, EngineRequest, EngineStats, TreePage, TreeQuery
 from radixa.gateway.app import App
+from radixa.kv.radix_cache import RadixCache
+from radixa.radix import Keep, Origin, Span
 
 VOCAB = 257
 EOS = 256
@@ -47,7 +50,7 @@ class PlainTemplate:
 
 @dataclass
 class FakeEngine:
-    """Answers every prompt with `text`, one byte a step, and keeps prompts by namespace as a cache would.
+    """Answers every prompt with `text`, one byte a step, and keeps prompts in a real cache.
 
     `failure` comes out in place of the step numbered `fails_at`; `gate`, where it is set, holds every step back until
     the test lets it through.
@@ -66,8 +69,10 @@ class FakeEngine:
     ended: list[str] = field(default_factory=list)
     """Ids of requests whose stream was closed, in order."""
     finished: list[str] = field(default_factory=list)
-    kept: dict[str, list[bytes]] = field(default_factory=dict)
     closed: bool = False
+
+    def __post_init__(self) -> None:
+        self.cache = RadixCache(self.capacity)
 
     @property
     def info(self) -> EngineInfo:
@@ -75,10 +80,9 @@ class FakeEngine:
 
     async def generate(self, request: EngineRequest) -> AsyncIterator[EngineOutput]:
         self.requests.append(request)
-        cached = self._cached(request)
         params = request.sampling
         steps = list(self.text.encode())[: params.max_tokens] or [ord(" ")]
-        reason = "length" if len(steps) == params.max_tokens else "stop"
+        reason: FinishReason = "length" if len(steps) == params.max_tokens else "stop"
         try:
             for number, token in enumerate(steps):
                 if self.gate is not None:
@@ -94,7 +98,7 @@ class FakeEngine:
                     token_ids=(token,),
                     logprobs=None if params.logprobs is None else (self._logprob(token, params.logprobs),),
                     finish_reason=reason if last else None,
-                    usage=self._usage(request, cached, len(steps)) if last else None,
+                    usage=self._computed(request, len(steps)) if last else None,
                 )
             self.finished.append(request.request_id)
         finally:
@@ -103,45 +107,45 @@ class FakeEngine:
     async def stats(self) -> EngineStats:
         if not self.ready:
             raise EngineUnavailable("not now")
-        held = {name: sum(map(count, prompts)) for name, prompts in self.kept.items()}
-        return EngineStats(
-            capacity=self.capacity, free=self.capacity - sum(held.values()), tree=sum(held.values()), namespaces=held
-        )
+        held = self.cache.stats()
+        return EngineStats(capacity=held.capacity, free=held.free, tree=held.tree, namespaces=self.cache.namespaces())
 
-    async def tree(self, namespace: str | None = None, limit: int = 10_000) -> list[TreeNode]:
-        nodes = []
-        for name, prompts in sorted(self.kept.items()):
-            if namespace is not None and name != namespace and not name.startswith(f"{namespace}/"):
-                continue
-            for prompt in prompts:
-                parent = len(nodes) + 1
-                # Each prompt is a chain of two nodes: its first four tokens, then the rest.
-                nodes.append(TreeNode(parent, 0, name, prompt[:16], 0, 2, 1.5, 3.0, locked=False))
-                nodes.append(TreeNode(parent + 1, parent, name, prompt[16:], 4, 1, 1.5, 3.0, locked=False))
-        return nodes[:limit]
+    async def tree(self, wanted: TreeQuery) -> TreePage:
+        walk = list(self.cache.walk(wanted.namespace, levels=wanted.levels, min_tokens=wanted.min_tokens))
+        start = wanted.cursor or 0
+        end = start + wanted.limit
+        return TreePage(walk[start:end], end if end < len(walk) else None)
 
-    async def flush(self, namespace: str | None = None) -> int:
-        gone = [n for n in self.kept if namespace is None or n == namespace or n.startswith(f"{namespace}/")]
-        return sum(count(prompt) for name in gone for prompt in self.kept.pop(name))
+    async def explain(self, token_ids: bytes, namespace: str, *, read: bool = True) -> Explanation:
+        return self.cache.explain(token_ids, namespace, read=read)
+
+    async def flush(
+        self, namespace: str | None = None, *, session: str | None = None, prefix: bytes | None = None
+    ) -> int:
+        return sum(self.cache.flushing(namespace, session, prefix))
 
     async def close(self) -> None:
         self.closed = True
 
-    def _cached(self, request: EngineRequest) -> int:
-        if not request.cache.read:
-            return 0
-        prompt = request.token_ids
-        hits = [common_prefix(prompt, other) for other in self.kept.get(request.namespace, [])]
-        return min(max(hits, default=0), count(prompt) - 1)
-
-    def _usage(self, request: EngineRequest, cached: int, generated: int) -> Usage:
-        prompt = count(request.token_ids)
-        if not request.cache.write:
-            return Usage(prompt, cached, 0, generated)
-        kept = self.kept.setdefault(request.namespace, [])
-        written = prompt - max((common_prefix(request.token_ids, other) for other in kept), default=0)
-        kept.append(request.token_ids)
-        return Usage(prompt, cached, min(written, prompt - cached), generated)
+    def _computed(self, request: EngineRequest, generated: int) -> Usage:
+        """Put the prompt into the cache as a request may, as one that starts and ends at once."""
+        wanted, key = request.cache, request.token_ids
+        explained = self.cache.explain(key, request.namespace, read=wanted.read, remember=True)
+        limit = count(key) - 1
+        lease = self.cache.match(key, request.namespace, limit) if wanted.read else self.cache.bare(request.namespace)
+        assert self.cache.extend(lease, count(key))
+        written = 0
+        if wanted.write:
+            keep = Keep(wanted.ttl or inf, wanted.priority, wanted.pin)
+            asked = wanted.ttl or wanted.priority or wanted.pin
+            spans = [Span(end, Origin(role, wanted.session)) for end, role in request.spans]
+            written = self.cache.finish(lease, key, spans, keep if asked else None)
+        else:
+            self.cache.release(lease)
+        written = min(written, count(key) - lease.cached)
+        found = Usage(count(key), lease.cached, written, generated, miss=explained.miss, volatile=explained.volatile)
+        self.cache.check_integrity()
+        return found
 
     def _logprob(self, token: int, wanted: int) -> TokenLogprob:
         return TokenLogprob(token, -0.5, tuple(((token + i) % VOCAB, -0.5 - i) for i in range(wanted)))

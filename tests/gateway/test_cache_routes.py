@@ -6,9 +6,6 @@ from typing import Any
 
 import pytest
 
-from radixa.core.tokens import pack
-from radixa.engine.base import TreeNode
-from radixa.gateway.routes.cache import _worth_showing
 from tests.gateway.conftest import Build, World
 
 SECRET = "the secret plan"
@@ -30,7 +27,9 @@ async def test_an_administrator_sees_everyones_counts(two: tuple[World, Any, Any
     assert body["scope"] == "all"
     assert body["mode"] == "radix"
     assert body["bytes_per_token"] == 4
-    assert body["counters"]["prompt_tokens"] == 0  # the scripted engine counts nothing
+    assert body["counters"]["requests"] == 3
+    assert body["counters"]["prompt_tokens"] == 2 * (18 + len("mine")) + 18 + len(SECRET)
+    assert list(body["engine"]) == ["computed_tokens", "evicted_tokens", "retractions"]
     assert len(body["namespaces"]) == 3
     assert body["namespaces"][other.id] == {"device": 18 + len(SECRET), "host": 0, "disk": 0}
     device = body["tiers"]["device"]
@@ -46,6 +45,8 @@ async def test_another_key_sees_its_own_and_nothing_else(two: tuple[World, Any, 
     assert list(body["namespaces"]) == [other.id]
     assert body["tiers"]["device"] == {"capacity": 100_000, "used": 18 + len(SECRET)}
     assert body["counters"]["requests"] == 1
+    assert "engine" not in body
+    assert list(body["counters"]) == list((await world.client.get("/v1/cache")).json["counters"])
     before = (await client.get("/v1/cache")).body
     await world.client.chat("whatever others do")
     assert (await client.get("/v1/cache")).body == before
@@ -77,17 +78,22 @@ async def test_the_tree_shows_text_to_its_owner_only(two: tuple[World, Any, Any]
     own = (await client.get("/v1/cache/tree")).json["data"]
     assert {node["namespace"] for node in own} == {other.id}
     assert "".join(node["text"] for node in own) == f"user: {SECRET}\nassistant: "
-    assert own[0] == {
-        "id": 1,
+    first = own[0]
+    assert 0 <= first.pop("last_use") <= first.pop("age") < 60
+    assert first.pop("id") > 0
+    assert first == {
         "parent": 0,
         "namespace": other.id,
         "depth": 0,
-        "tokens": 4,
-        "text": "user",
-        "hits": 2,
-        "last_use": 1.5,
-        "age": 3.0,
+        "tokens": 18 + len(SECRET),
+        "text": f"user: {SECRET}\nassistant: ",
+        "hits": 0,
         "locked": False,
+        "role": "",
+        "session_id": None,
+        "priority": False,
+        "pin": False,
+        "expiry": None,
         "tier": "device",
     }
 
@@ -107,45 +113,37 @@ async def test_the_tree_of_another_is_forbidden(two: tuple[World, Any, Any]) -> 
 
 async def test_limits_of_the_tree(two: tuple[World, Any, Any]) -> None:
     world, _, _ = two
+    await world.client.chat("mine too")  # parts from "mine", so that there is a node with two below it
+    whole = (await world.client.get("/v1/cache/tree?limit=5")).json
+    assert (len(whole["data"]), whole["has_more"], whole["next"]) == (5, False, None)
     cut = (await world.client.get("/v1/cache/tree?limit=3")).json
     assert (len(cut["data"]), cut["has_more"]) == (3, True)
-    whole = (await world.client.get("/v1/cache/tree?limit=6")).json
-    assert (len(whole["data"]), whole["has_more"]) == (6, False)
+    rest = (await world.client.get(f"/v1/cache/tree?limit=3&after={cut['next']}")).json
+    assert [node["id"] for node in cut["data"] + rest["data"]] == [node["id"] for node in whole["data"]]
     shallow = (await world.client.get("/v1/cache/tree?depth=1")).json["data"]
     assert {node["parent"] for node in shallow} == {0}
-    big = (await world.client.get(f"/v1/cache/tree?min_tokens={14 + len(SECRET)}")).json["data"]
-    # The one big node, and the small one above it.
-    assert [node["tokens"] for node in big] == [4, 14 + len(SECRET)]
+    big = (await world.client.get(f"/v1/cache/tree?min_tokens={18 + len(SECRET)}&limit=1")).json["data"]
+    assert [node["tokens"] for node in big] == [18 + len(SECRET)]
     for query in ("limit=0", "limit=10001", "limit=x", "depth=-1", "min_tokens=1.5", "limit="):
         answer = await world.client.get(f"/v1/cache/tree?{query}")
         assert (answer.status, answer.error["param"]) == (400, query.split("=")[0])
-
-
-def test_nodes_that_lead_to_a_big_one_are_kept() -> None:
-    def node(number: int, parent: int, tokens: int) -> TreeNode:
-        return TreeNode(number, parent, "n", pack([0] * tokens), 0, 0, 0.0, 0.0, locked=False)
-
-    nodes = [node(1, 0, 2), node(2, 1, 2), node(3, 2, 9), node(4, 1, 2), node(5, 0, 9), node(6, 5, 1)]
-    assert [kept.id for kept in _worth_showing(nodes, 10, 5)] == [1, 2, 3, 5]
-    assert [kept.id for kept in _worth_showing(nodes, 2, 1)] == [1, 2, 4, 5, 6]
-    assert [kept.id for kept in _worth_showing(nodes, 2, 5)] == [5]
 
 
 async def test_dropping_ones_own(two: tuple[World, Any, Any]) -> None:
     world, other, client = two
     gone = (await client.delete("/v1/cache")).json
     assert gone == {"object": "cache.flushed", "dropped_tokens": 18 + len(SECRET)}
-    assert other.id not in world.engine.kept
-    assert len(world.engine.kept) == 2
+    assert other.id not in world.engine.cache.namespaces()
+    assert len(world.engine.cache.namespaces()) == 2
     assert (await client.chat(SECRET)).json["usage"]["cached_tokens"] == 0
 
 
 async def test_an_administrator_drops_one_namespace_or_all(two: tuple[World, Any, Any]) -> None:
     world, other, _ = two
     await world.client.delete(f"/v1/cache?namespace={other.id}")
-    assert other.id not in world.engine.kept
+    assert other.id not in world.engine.cache.namespaces()
     await world.client.delete("/v1/cache")
-    assert world.engine.kept == {}
+    assert world.engine.cache.namespaces() == {}
 
 
 async def test_what_cannot_be_dropped_alone_is_not_dropped_with_the_rest(two: tuple[World, Any, Any]) -> None:
@@ -154,7 +152,7 @@ async def test_what_cannot_be_dropped_alone_is_not_dropped_with_the_rest(two: tu
     assert (session.status, session.error["param"]) == (400, "session_id")
     prefix = await world.client.call("DELETE", "/v1/cache", b'{"messages": []}')
     assert prefix.status == 400
-    assert len(world.engine.kept) == 3
+    assert len(world.engine.cache.namespaces()) == 3
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from functools import partial
 from typing import Any
 
 from radixa.bench.bare import BareLoop, GroupedAttention
-from radixa.bench.base import Progress
 from radixa.bench.ceilings import Machine, measure_machine, prefill_flops
 from radixa.core.base import CachePolicy, SamplingParams
+from radixa.core.progress import Progress
 from radixa.core.tokens import pack
 from radixa.engine.base import EngineRequest, EngineSettings
 from radixa.engine.load import load_engine
@@ -142,11 +142,11 @@ def ttft(loop: EngineLoop, prefix: int, new: int, repeats: int) -> Row:
         for into in (cold, warm):
             prompt = pack(head + _tokens(loop, new, 2000 + 2 * seed + (into is warm)))
             if into is cold:
-                loop.cache.flush()
+                loop.flush()
             sampling = SamplingParams(max_tokens=1, temperature=0, ignore_eos=True)
             loop.submit(EngineRequest(f"ttft-{seed}-{id(into)}", prompt, sampling=sampling))
             into.append(_drain(loop))
-    loop.cache.flush()
+    loop.flush()
     figures = {"cold_seconds": statistics.median(cold), "warm_seconds": statistics.median(warm)}
     return Row(f"ttft:{prefix}+{new}", 1, figures, figures["warm_seconds"] / figures["cold_seconds"])
 
@@ -160,7 +160,7 @@ def mixed(loop: EngineLoop, repeats: int, sequences: int = 256) -> Row:
         for i, (prompt, answer) in enumerate(lengths):
             loop.submit(_request(loop, f"mixed-{i}", prompt, answer, CachePolicy(), i))
         times.append(_drain(loop))
-        loop.cache.flush()
+        loop.flush()
     seconds = statistics.median(times)
     tokens_in, tokens_out = (sum(part) for part in zip(*lengths, strict=True))
     figures = {"seconds": seconds, "tokens_in": tokens_in, "tokens_out": tokens_out, "out_per_s": tokens_out / seconds}
@@ -197,7 +197,7 @@ def shared_prefix(loop: EngineLoop, settings: EngineSettings, batch: int, prefix
             seconds[way].append(time.perf_counter() - start)
         loop.runner = usual
         _drain(loop)
-    loop.cache.flush()
+    loop.flush()
     tree, flat = statistics.median(seconds["tree"]), statistics.median(seconds["flat"])
     figures = {"tree_step_seconds": tree, "flat_step_seconds": flat, "tree_tokens_per_s": batch / tree}
     return Row(f"shared-prefix:{prefix}", batch, figures, flat / tree)

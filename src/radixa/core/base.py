@@ -6,12 +6,26 @@ what a test compares. Token ids are `bytes` of little-endian int32 everywhere ou
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-FinishReason = Literal["stop", "length", "abort", "error"]
-"""Why an answer ended: a stop token or string, the token limit, the client left, the engine failed."""
+FinishReason = Literal["stop", "length", "error"]
+"""Why an answer ended: a stop token or string, the token limit, the engine failed."""
+
+Role = Literal["system", "tool", "user", "assistant", "thinking", ""]
+"""Whose turn a stretch of a prompt is; empty where it is not known."""
+
+MissReason = Literal["never_seen", "diverged", "evicted", "expired", "namespace", "disabled", "below_minimum"]
+"""Why no more of a prompt was reused:
+
+- `never_seen`: what follows was not in the cache, and nothing else follows there either;
+- `diverged`: something else follows there;
+- `evicted`, `expired`: what follows was there and had to go, the latter after its TTL had run out;
+- `namespace`: it is there under another `cache_salt` of the same account;
+- `disabled`: the request, or the server, does not read the cache;
+- `below_minimum`: what follows is less than a page, the least that is kept.
+"""
 
 
 class SamplingParams(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -41,6 +55,14 @@ class CachePolicy(msgspec.Struct, frozen=True, omit_defaults=True):
 
     read: bool = True
     write: bool = True
+    ttl: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """Seconds since the last use for which the prompt is to be kept; None says nothing."""
+    priority: bool = False
+    """It goes last."""
+    pin: bool = False
+    """It goes last until somebody drops it."""
+    session: str = ""
+    """The session it belongs to; empty for none."""
 
 
 class Message(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -80,6 +102,41 @@ class TokenLogprob(msgspec.Struct, frozen=True):
     top: tuple[tuple[int, float], ...] = ()
 
 
+class Miss(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a prompt left the cache, and why."""
+
+    at: int
+    """Tokens before it: the first of the prompt that could not be reused."""
+    reason: MissReason
+    ago: float | None = None
+    """Seconds since it was evicted, or since its TTL ran out."""
+    tree: tuple[bytes, ...] = ()
+    """What follows there instead: the beginnings of at most three paths, the last used first."""
+
+
+class Volatile(msgspec.Struct, frozen=True):
+    """A stretch of a prompt that changes with every request, before much that does not."""
+
+    start: int
+    end: int
+    """Tokens `start` to `end` of the prompt."""
+    seen: int
+    """Requests that had something else there."""
+    cost_tokens: int
+    """Tokens after it that the cache holds, and that are computed again because of it."""
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """What a prompt would find in the cache now. `cached_tokens` includes `disk_tokens`."""
+
+    prompt_tokens: int
+    cached_tokens: int
+    disk_tokens: int = 0
+    miss: Miss | None = None
+    """None where all but the last token, which is always computed, would be reused."""
+    volatile: Volatile | None = None
+
+
 class Usage(msgspec.Struct, frozen=True, omit_defaults=False):
     """Counts that add up: `prompt = cached + written + plain`, each at least 0 (law 5)."""
 
@@ -89,6 +146,11 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=False):
     cache_write_tokens: int = 0
     """Prompt tokens newly kept in the tree."""
     completion_tokens: int = 0
+    disk_tokens: int = 0
+    """Those of the cached tokens that came from disk."""
+    miss: Miss | None = None
+    """None where all but the prompt's last token was reused."""
+    volatile: Volatile | None = None
 
     @property
     def plain_tokens(self) -> int:

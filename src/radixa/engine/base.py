@@ -8,8 +8,9 @@ from typing import Literal, Protocol
 import msgspec
 
 from radixa.core import errors
-from radixa.core.base import CachePolicy, FinishReason, SamplingParams, TokenLogprob, Usage
+from radixa.core.base import CachePolicy, Explanation, FinishReason, Role, SamplingParams, TokenLogprob, Usage
 from radixa.core.errors import RadixaError
+from radixa.radix import MAX_LEVELS, NodeView
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +26,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     page_size: int = 1
     cache: Literal["radix", "force_miss", "none"] = "radix"
     eviction: str = "lru"
+    retention: float = 0.5
+    """Share of the KV pool that TTLs, priorities and pins may keep."""
     attention: Literal["auto", "on", "off"] = "auto"
     """Tree attention: where it pays, always, never."""
     max_running: int = 64
@@ -47,6 +50,8 @@ class EngineRequest(msgspec.Struct, frozen=True):
     namespace: str = ""
     sampling: SamplingParams = SamplingParams()
     cache: CachePolicy = CachePolicy()
+    spans: tuple[tuple[int, Role], ...] = ()
+    """Where the turns of the prompt end, in tokens from its start, and whose they are; empty if that is not known."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -92,7 +97,7 @@ class EngineInfo(msgspec.Struct, frozen=True):
     ops: str
 
 
-class EngineStats(msgspec.Struct, frozen=True):
+class EngineStats(msgspec.Struct, frozen=True, tag=True):
     """Figures of a running engine: gauges of now, and counters since its start."""
 
     running: int = 0
@@ -116,20 +121,31 @@ class EngineStats(msgspec.Struct, frozen=True):
     """Tokens in the tree by namespace."""
 
 
-class TreeNode(msgspec.Struct, frozen=True):
-    """A node of the tree as a viewer sees it. Ages in seconds."""
+class TreeQuery(msgspec.Struct, frozen=True, tag=True):
+    """A walk through one namespace and those beneath it, or through all.
 
-    id: int
-    parent: int
-    """0 for a child of the root."""
-    namespace: str
-    token_ids: bytes
-    depth: int
-    """Tokens on the path above this node."""
-    hits: int
-    last_use: float
-    created: float
-    locked: bool
+    It goes on while requests run, so it sees every node that was there all the time; the engine remembers the last few
+    walks.
+    """
+
+    namespace: str | None = None
+    levels: int = MAX_LEVELS
+    """Nodes further below the root are left out."""
+    min_tokens: int = 1
+    """Nodes of fewer tokens are passed over."""
+    limit: int = 1000
+    """Nodes in the answer, at most."""
+    cursor: int | None = None
+    """Where the walk goes on, as the page before said; the namespace must be the same. None begins one."""
+
+
+class TreePage(msgspec.Struct, frozen=True, tag=True):
+    """Part of a walk through the tree."""
+
+    nodes: list[NodeView]
+    """Depth first, those above a node before it."""
+    cursor: int | None
+    """Where the walk goes on; None at its end."""
 
 
 class Engine(Protocol):
@@ -149,12 +165,23 @@ class Engine(Protocol):
 
     async def stats(self) -> EngineStats: ...
 
-    async def tree(self, namespace: str | None = None, limit: int = 10_000) -> list[TreeNode]:
-        """Nodes in depth-first order, of one namespace (and those beneath it) or of all."""
+    async def tree(self, wanted: TreeQuery) -> TreePage:
+        """The next nodes of a walk. NotFound for a cursor that is not known any more."""
         ...
 
-    async def flush(self, namespace: str | None = None) -> int:
-        """Drop what is not in use; returns the tokens dropped."""
+    async def explain(self, token_ids: bytes, namespace: str, *, read: bool = True) -> Explanation:
+        """What the prompt would find now, and where and why it leaves the cache. Touches nothing."""
+        ...
+
+    async def flush(
+        self, namespace: str | None = None, *, session: str | None = None, prefix: bytes | None = None
+    ) -> int:
+        """Drop what is not in use, while requests run; returns the tokens dropped.
+
+        Of one namespace and those beneath it or of all; with `session` only what that session brought and nobody goes
+        on from; with `prefix`, in exactly this namespace, that path as far as nothing else goes on from it, and all
+        that begins with it.
+        """
         ...
 
     async def close(self) -> None: ...

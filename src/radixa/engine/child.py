@@ -35,15 +35,25 @@ class ChildConnection:
 
     @classmethod
     async def start(cls, settings: EngineSettings) -> ChildConnection:
-        folder = Path(tempfile.mkdtemp(prefix="radixa-"))  # mkdtemp makes it 0700: nobody else can connect.
-        address = f"ipc://{folder / 'engine'}"
+        """EngineUnavailable where the process, its socket or its folder cannot be had; nothing is left behind then."""
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="radixa-"))  # mkdtemp makes it 0700: nobody else can connect.
+        except OSError as error:
+            raise EngineUnavailable(f"there is no folder for the engine's socket: {error}") from error
         socket = zmq.asyncio.Context.instance().socket(zmq.PAIR)
-        socket.set_hwm(0)
-        socket.setsockopt(zmq.LINGER, 0)
-        socket.bind(address)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "radixa.engine.process", stdin=asyncio.subprocess.PIPE
-        )
+        try:
+            address = f"ipc://{folder / 'engine'}"
+            socket.set_hwm(0)
+            socket.setsockopt(zmq.LINGER, 0)
+            socket.bind(address)
+            # -P: nothing is imported from the current folder, where a random.py of the user's may lie.
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-P", "-m", "radixa.engine.process", stdin=asyncio.subprocess.PIPE
+            )
+        except (OSError, zmq.ZMQError) as error:
+            socket.close()
+            shutil.rmtree(folder, ignore_errors=True)
+            raise EngineUnavailable(f"the engine's process could not be started in {folder}: {error}") from error
         assert process.stdin is not None
         process.stdin.write(msgspec.json.encode(Start(address, settings)) + b"\n")
         return cls(process, socket, folder)

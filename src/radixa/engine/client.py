@@ -5,12 +5,33 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
 
+from radixa.core.base import Explanation
 from radixa.core.errors import EngineUnavailable, RadixaError
-from radixa.engine.base import EngineInfo, EngineOutput, EngineRequest, EngineSettings, EngineStats, TreeNode
+from radixa.engine.base import EngineInfo, EngineOutput, EngineRequest, EngineSettings, EngineStats, TreePage, TreeQuery
 from radixa.engine.connection import Connection, ThreadConnection
-from radixa.engine.messages import Abort, Answer, Ask, Failed, Outputs, Question, Ready, Submit
+from radixa.engine.messages import (
+    Abort,
+    Answer,
+    Ask,
+    AskExplain,
+    AskFlush,
+    AskStats,
+    Explained,
+    Failed,
+    Flushed,
+    Outputs,
+    Question,
+    Ready,
+    Submit,
+)
+
+log = logging.getLogger("radixa.engine")
+
+R = TypeVar("R", EngineStats, TreePage, Explained, Flushed)
 
 Connect = Callable[[EngineSettings], Awaitable[Connection]]
 
@@ -68,7 +89,8 @@ class EngineClient:
     def connection(self) -> Connection:
         """The engine that runs now. EngineUnavailable while there is none."""
         if self._connection is None:
-            raise EngineUnavailable("the engine is being started again; try again in a few seconds")
+            again = "being started again; try again in a few seconds" if self._restart else "gone"
+            raise EngineUnavailable(f"the engine is {again}")
         return self._connection
 
     async def start(self) -> None:
@@ -96,19 +118,18 @@ class EngineClient:
                 connection.send(Abort(request.request_id))
 
     async def stats(self) -> EngineStats:
-        answer = await self._ask("stats")
-        assert answer.stats is not None
-        return answer.stats
+        return await self._ask(AskStats(), EngineStats)
 
-    async def tree(self, namespace: str | None = None, limit: int = 10_000) -> list[TreeNode]:
-        answer = await self._ask("tree", namespace, limit)
-        assert answer.nodes is not None
-        return answer.nodes
+    async def tree(self, wanted: TreeQuery) -> TreePage:
+        return await self._ask(wanted, TreePage)
 
-    async def flush(self, namespace: str | None = None) -> int:
-        answer = await self._ask("flush", namespace)
-        assert answer.dropped is not None
-        return answer.dropped
+    async def explain(self, token_ids: bytes, namespace: str, *, read: bool = True) -> Explanation:
+        return (await self._ask(AskExplain(token_ids, namespace, read), Explained)).explanation
+
+    async def flush(
+        self, namespace: str | None = None, *, session: str | None = None, prefix: bytes | None = None
+    ) -> int:
+        return (await self._ask(AskFlush(namespace, session, prefix), Flushed)).tokens
 
     async def close(self) -> None:
         if self._reader is not None:
@@ -120,15 +141,19 @@ class EngineClient:
             await connection.close()
         self._fail(EngineUnavailable("the engine was stopped"))
 
-    async def _ask(self, what: Question, namespace: str | None = None, limit: int = 0) -> Answer:
-        ask = Ask(next(self._ids), what, namespace, limit)
+    async def _ask(self, question: Question, kind: type[R]) -> R:
+        ask = Ask(next(self._ids), question)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._answers[ask.id] = answer
         try:
             self.connection.send(ask)
-            return await answer
+            found = await answer
         finally:
             del self._answers[ask.id]
+        if found.fault is not None:
+            raise found.fault.error()
+        assert isinstance(found.result, kind)
+        return found.result
 
     async def _open(self) -> Connection:
         """Connect, and wait until the engine is ready."""
@@ -153,9 +178,8 @@ class EngineClient:
                     self._deliver(await self.connection.receive())
             except EngineUnavailable as death:
                 dead, self._connection = self._connection, None
-                self._fail(
-                    EngineUnavailable(f"{death.message} while it worked on this request; it is being started again")
-                )
+                comes_back = "; it is being started again" if self._restart else ""
+                self._fail(EngineUnavailable(f"{death.message} while it worked on this request{comes_back}"))
                 if dead is not None:
                     await dead.close()
                 if not self._restart:
@@ -185,7 +209,8 @@ class EngineClient:
             await asyncio.sleep(RESTART_SECONDS[min(attempt, len(RESTART_SECONDS) - 1)])
             try:
                 self._connection = await self._open()
-            except RadixaError:
+            except Exception as error:  # noqa: BLE001 - whatever it was, a server without its engine tries again
+                log.warning("the engine could not be started again (attempt %d): %s", attempt + 1, error)
                 continue
             self.restarts += 1
             return

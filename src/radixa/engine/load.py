@@ -47,7 +47,13 @@ def load_engine(settings: EngineSettings) -> EngineLoop:
             f"{capacity} tokens of {per_token} bytes; expected at least two pages of {settings.page_size}"
         )
     storage = KVStorage.allocate(config.layers, config.kv_heads, config.head_size, capacity, torch_dtype)
-    cache = make_cache(settings.cache, capacity=capacity, page_size=settings.page_size, eviction=settings.eviction)
+    cache = make_cache(
+        settings.cache,
+        capacity,
+        page_size=settings.page_size,
+        eviction=settings.eviction,
+        retention=settings.retention,
+    )
     scheduler = Scheduler(
         cache,
         step_tokens=settings.step_tokens,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from radixa.core import tokens as token_ids
-from radixa.core.base import FinishReason, SamplingParams
-from radixa.core.errors import ContextTooLong, EngineUnavailable, InvalidRequest, RadixaError
-from radixa.engine.base import EngineInfo, EngineOutput, EngineRequest, EngineStats, Fault, TreeNode
+from radixa.core.base import Explanation, FinishReason, SamplingParams
+from radixa.core.errors import ContextTooLong, EngineUnavailable, InvalidRequest, NotFound, RadixaError
+from radixa.engine.base import EngineInfo, EngineOutput, EngineRequest, EngineStats, Fault, TreePage, TreeQuery
 from radixa.engine.batch import build
 from radixa.engine.runner import Runner
 from radixa.engine.sampler import Sampled, sample
@@ -16,6 +19,12 @@ from radixa.engine.sequence import Sequence
 from radixa.engine.text import TextStream
 from radixa.kv.base import PrefixCache
 from radixa.models.base import Tokenizer
+from radixa.radix import NodeView
+
+log = logging.getLogger("radixa.engine")
+
+MAX_WALKS = 16
+"""Walks through the tree that may be under way; the oldest is forgotten for one more."""
 
 
 @dataclass(slots=True)
@@ -43,6 +52,9 @@ class EngineLoop:
     max_waiting: int
     counters: Counters = field(default_factory=Counters)
     _sequences: dict[str, Sequence] = field(default_factory=dict)
+    _walks: dict[int, tuple[tuple[str | None], Iterator[NodeView]]] = field(default_factory=dict)
+    """Walks that go on, by cursor, the oldest first: of which namespace, and what is left."""
+    _walked: int = 0
 
     @property
     def busy(self) -> bool:
@@ -86,7 +98,7 @@ class EngineLoop:
         if not batch.sampled:
             return []
         sampled = sample(logits, batch.sampled)
-        return [self._advance(s, token) for s, token in zip(batch.sampled, sampled, strict=True)]
+        return [self._output(s, token) for s, token in zip(batch.sampled, sampled, strict=True)]
 
     def stats(self) -> EngineStats:
         held = self.cache.stats()
@@ -110,22 +122,29 @@ class EngineLoop:
             namespaces=self.cache.namespaces(),
         )
 
-    def tree(self, namespace: str | None, limit: int) -> list[TreeNode]:
-        """The first `limit` nodes of the tree, depth first, as a viewer sees them."""
-        return [
-            TreeNode(
-                id=node.id,
-                parent=node.parent,
-                namespace=node.namespace,
-                token_ids=node.token_ids,
-                depth=node.depth,
-                hits=node.hits,
-                last_use=node.last_use,
-                created=node.created,
-                locked=node.locked,
-            )
-            for node in self.cache.walk(namespace, limit)
-        ]
+    def flush(self) -> int:
+        """Drop all that is not in use, at once; returns the tokens dropped."""
+        return sum(self.cache.flushing())
+
+    def tree(self, wanted: TreeQuery) -> TreePage:
+        """The next nodes of a walk. NotFound for a cursor that is not known any more."""
+        if wanted.cursor is None:
+            walk = self.cache.walk(wanted.namespace, levels=wanted.levels, min_tokens=wanted.min_tokens)
+        else:
+            namespace, walk = self._walks.pop(wanted.cursor, (None, iter(())))
+            if namespace != (wanted.namespace,):
+                raise NotFound("This walk through the tree is over, or too long ago: begin again.", param="after")
+        nodes = list(islice(walk, wanted.limit))
+        if len(nodes) < wanted.limit:
+            return TreePage(nodes, None)
+        self._walked += 1
+        self._walks[self._walked] = ((wanted.namespace,), walk)
+        if len(self._walks) > MAX_WALKS:
+            del self._walks[next(iter(self._walks))]
+        return TreePage(nodes, self._walked)
+
+    def explain(self, token_ids: bytes, namespace: str, *, read: bool) -> Explanation:
+        return self.cache.explain(token_ids, namespace, read=read)
 
     def _check(self, request: EngineRequest) -> None:
         prompt = token_ids.count(request.token_ids)
@@ -159,6 +178,21 @@ class EngineLoop:
         self.counters.steps += 1
         for sequence, tokens in work_tokens:
             self.counters.computed_tokens += max(0, min(tokens, sequence.prompt_tokens - sequence.computed))
+
+    def _output(self, sequence: Sequence, sampled: Sampled | Exception) -> EngineOutput:
+        """What a step came to for one sequence. What goes wrong with it ends it, and nobody else (law 9)."""
+        try:
+            if isinstance(sampled, Exception):
+                raise sampled
+            return self._advance(sequence, sampled)
+        except Exception:
+            request_id = sequence.request.request_id
+            log.exception("request %s failed", request_id)
+            if sequence.lease is not None:
+                self.scheduler.discard(sequence)
+            self._sequences.pop(request_id, None)
+            fault = Fault.of(RadixaError("the engine failed while it answered this request"))
+            return EngineOutput(request_id, finish_reason="error", fault=fault)
 
     def _advance(self, sequence: Sequence, sampled: Sampled) -> EngineOutput:
         """Append the token, decide whether the answer ends with it, and say what the client gets to see."""

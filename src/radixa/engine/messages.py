@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 import msgspec
 
-from radixa.engine.base import EngineInfo, EngineOutput, EngineRequest, EngineStats, Fault, TreeNode
-
-Question = Literal["stats", "tree", "flush"]
+from radixa.core.base import Explanation
+from radixa.engine.base import EngineInfo, EngineOutput, EngineRequest, EngineStats, Fault, TreePage, TreeQuery
 
 
 class Submit(msgspec.Struct, frozen=True, tag=True):
@@ -20,13 +18,43 @@ class Abort(msgspec.Struct, frozen=True, tag=True):
     request_id: str
 
 
+class AskStats(msgspec.Struct, frozen=True, tag=True):
+    """For `EngineStats`."""
+
+
+class AskExplain(msgspec.Struct, frozen=True, tag=True):
+    """For an `Explained`."""
+
+    token_ids: bytes
+    namespace: str
+    read: bool
+
+
+class AskFlush(msgspec.Struct, frozen=True, tag=True):
+    """For a `Flushed`, once everything is dropped."""
+
+    namespace: str | None
+    session: str | None
+    prefix: bytes | None
+
+
+class Explained(msgspec.Struct, frozen=True, tag=True):
+    explanation: Explanation
+
+
+class Flushed(msgspec.Struct, frozen=True, tag=True):
+    tokens: int
+
+
+Question = AskStats | TreeQuery | AskExplain | AskFlush
+Result = EngineStats | TreePage | Explained | Flushed
+
+
 class Ask(msgspec.Struct, frozen=True, tag=True):
     """A question to the engine between two steps; its `Answer` carries the same id."""
 
     id: int
-    what: Question
-    namespace: str | None = None
-    limit: int = 0
+    question: Question
 
 
 class Stop(msgspec.Struct, frozen=True, tag=True):
@@ -50,10 +78,11 @@ class Outputs(msgspec.Struct, frozen=True, tag=True):
 
 
 class Answer(msgspec.Struct, frozen=True, tag=True):
+    """What the question with that id came to: exactly one of the two."""
+
     id: int
-    stats: EngineStats | None = None
-    nodes: list[TreeNode] | None = None
-    dropped: int | None = None
+    result: Result | None = None
+    fault: Fault | None = None
 
 
 ToEngine = Submit | Abort | Ask | Stop

@@ -50,7 +50,9 @@ class SocketChannel:
 
 
 def main() -> int:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides when we end.
+    # Both go to the whole group, from a terminal or a service manager; the parent decides when we end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     start = msgspec.json.decode(sys.stdin.buffer.readline(), type=Start)
     threading.Thread(target=_watch_parent, args=(start.address,), daemon=True).start()
     context = zmq.Context()

@@ -14,6 +14,9 @@ from radixa.engine.sequence import Sequence
 if TYPE_CHECKING:
     from torch import Tensor
 
+COLDEST = 1e-5
+"""Temperatures below this take the likeliest token: dividing by less leaves nothing but infinities."""
+
 NUCLEUS = 1024
 """Candidates that are sorted first for top-p; the whole vocabulary is sorted only where these do not reach it."""
 
@@ -23,16 +26,30 @@ class Sampled(NamedTuple):
     logprob: TokenLogprob | None
 
 
-def sample(logits: Tensor, sequences: list[Sequence]) -> list[Sampled]:
-    """One token for each row of `logits` [M, vocab] float32, which may be written to."""
-    rows = list(enumerate(sequences))
-    logprobs = [None if s.request.sampling.logprobs is None else _Logprobs(logits[i], s) for i, s in rows]
-    for i, sequence in rows:
-        if _adjusts(sequence.request.sampling):
-            _adjust(logits[i], sequence)
-    greedy = logits.argmax(-1).tolist()
-    tokens = [greedy[i] if s.request.sampling.temperature == 0 else _draw(logits[i], s) for i, s in rows]
-    return [Sampled(t, p.of(t) if p else None) for t, p in zip(tokens, logprobs, strict=True)]
+def sample(logits: Tensor, sequences: list[Sequence]) -> list[Sampled | Exception]:
+    """One token for each row of `logits` [M, vocab] float32, which may be written to.
+
+    Where a row cannot be sampled its place holds the error, so that one request's fault is not the others'.
+    """
+    import torch
+
+    # The decoder's logits are inference tensors, which may be written to in this mode only.
+    with torch.inference_mode():
+        greedy = logits.argmax(-1).tolist()
+        return [_sampled(logits[i], sequence, greedy[i]) for i, sequence in enumerate(sequences)]
+
+
+def _sampled(row: Tensor, sequence: Sequence, likeliest: int) -> Sampled | Exception:
+    params = sequence.request.sampling
+    try:
+        logprobs = None if params.logprobs is None else _Logprobs(row, sequence)
+        if _adjusts(params):
+            _adjust(row, sequence)
+            likeliest = int(row.argmax())
+        token = likeliest if params.temperature < COLDEST else _draw(row, sequence)
+        return Sampled(token, logprobs.of(token) if logprobs else None)
+    except Exception as error:  # noqa: BLE001 - the loop ends this request with it
+        return error
 
 
 def _adjusts(params: SamplingParams) -> bool:

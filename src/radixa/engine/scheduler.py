@@ -64,6 +64,13 @@ class Scheduler:
         self.running.remove(sequence)
         self._give_back(sequence)
 
+    def discard(self, sequence: Sequence) -> None:
+        """Give the slots of a running sequence back and keep nothing that is not in the tree yet."""
+        assert sequence.lease is not None
+        self.running.remove(sequence)
+        self.cache.release(sequence.lease)
+        sequence.lease = None
+
     def plan(self) -> list[Work]:
         """The next step. Empty only when nothing is running or waiting."""
         retracted = self.retractions
@@ -121,6 +128,9 @@ class Scheduler:
         if not self._fits(sequence.length - self.waiting.matched(sequence)):
             return None
         namespace = sequence.request.namespace
+        if sequence.explanation is None:
+            read = sequence.request.cache.read
+            sequence.explanation = self.cache.explain(sequence.key(), namespace, read=read, remember=True)
         if sequence.request.cache.read:
             lease = self.cache.match(sequence.key(), namespace, sequence.length - 1)
         else:
@@ -173,7 +183,7 @@ class Scheduler:
     def _commit(self, sequence: Sequence) -> None:
         assert sequence.lease is not None
         if sequence.request.cache.write:
-            kept = self.cache.commit(sequence.lease, sequence.key(sequence.computed))
+            kept = self.cache.commit(sequence.lease, sequence.key(sequence.computed), sequence.spans)
             sequence.kept(kept)
 
     def _give_back(self, sequence: Sequence) -> None:
@@ -181,7 +191,7 @@ class Scheduler:
         if sequence.request.cache.write:
             prompt = min(sequence.computed, sequence.prompt_tokens)
             uncommitted = max(0, prompt - sequence.lease.held)
-            kept = self.cache.finish(sequence.lease, sequence.key(sequence.computed))
+            kept = self.cache.finish(sequence.lease, sequence.key(sequence.computed), sequence.spans, sequence.keep)
             sequence.kept(min(kept, uncommitted))
         else:
             self.cache.release(sequence.lease)

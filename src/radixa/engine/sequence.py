@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from collections import Counter
 from dataclasses import dataclass, field
+from math import inf
 
 from radixa.core import tokens as token_ids
-from radixa.core.base import Usage
+from radixa.core.base import CachePolicy, Explanation, Usage
 from radixa.engine.base import EngineRequest
 from radixa.engine.text import TextStream
 from radixa.kv.base import Lease
+from radixa.radix import Keep, Origin, Span
 
 
 @dataclass(slots=True, eq=False)
@@ -39,6 +41,14 @@ class Sequence:
     """Prompt tokens newly kept in the tree."""
     overtaken: int = 0
     """Later requests that were admitted while this one waited."""
+    explanation: Explanation | None = None
+    """What the first admission found; None before it."""
+    disk: int = 0
+    """Prompt tokens that came from disk at the first admission."""
+    spans: tuple[Span, ...] = ()
+    """Of prompt and answer."""
+    keep: Keep | None = None
+    """The retention that the request asks for."""
     counts: Counter[int] = field(default_factory=Counter)
     """Tokens of the answer, for penalties."""
 
@@ -54,6 +64,8 @@ class Sequence:
             text=text,
             tokens=bytearray(request.token_ids),
             random=random.Random(request.sampling.seed),
+            spans=_spans(request, prompt_tokens, limit),
+            keep=_keep(request.cache),
         )
 
     @property
@@ -97,4 +109,22 @@ class Sequence:
             cached_tokens=self.cached or 0,
             cache_write_tokens=self.written,
             completion_tokens=self.generated,
+            disk_tokens=self.disk,
+            miss=self.explanation.miss if self.explanation else None,
+            volatile=self.explanation.volatile if self.explanation else None,
         )
+
+
+def _spans(request: EngineRequest, prompt: int, limit: int) -> tuple[Span, ...]:
+    """The origins of the prompt's turns, and of the answer after them."""
+    session = request.cache.session
+    known = [Span(end, Origin(role, session)) for end, role in request.spans]
+    if not known and session:
+        known = [Span(prompt, Origin("", session))]
+    return (*known, Span(limit, Origin("assistant", session)))
+
+
+def _keep(policy: CachePolicy) -> Keep | None:
+    if policy.ttl is None and not policy.priority and not policy.pin:
+        return None
+    return Keep(inf if policy.ttl is None else policy.ttl, policy.priority, policy.pin)

@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+import logging
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
-from radixa.engine.base import EngineOutput
+from radixa.core.errors import RadixaError
+from radixa.engine.base import EngineOutput, Fault, TreeQuery
 from radixa.engine.loop import EngineLoop
-from radixa.engine.messages import Abort, Answer, Ask, FromEngine, Outputs, Ready, Stop, Submit, ToEngine
+from radixa.engine.messages import (
+    Abort,
+    Answer,
+    Ask,
+    AskExplain,
+    AskFlush,
+    AskStats,
+    Explained,
+    Flushed,
+    FromEngine,
+    Outputs,
+    Question,
+    Ready,
+    Result,
+    Stop,
+    Submit,
+    ToEngine,
+)
+
+log = logging.getLogger("radixa.engine")
 
 IDLE_CHECK_SECONDS = 1.0
 """After so long without work the cache is checked (law 2): a breach ends the process rather than serve wrong KV."""
@@ -22,12 +47,17 @@ class Channel(Protocol):
     def send(self, message: FromEngine) -> None: ...
 
 
+FLUSH_SLICE = 256
+"""Nodes that a flush drops between two steps."""
+
+
 def run(loop: EngineLoop, channel: Channel) -> None:
     """Serve until a `Stop` arrives."""
     channel.send(Ready(loop.info))
+    flushes: deque[_Flush] = deque()
     checked = True
     while True:
-        timeout = 0.0 if loop.busy else (None if checked else IDLE_CHECK_SECONDS)
+        timeout = 0.0 if loop.busy or flushes else (None if checked else IDLE_CHECK_SECONDS)
         messages = channel.receive(timeout)
         outputs: list[EngineOutput] = []
         for message in messages:
@@ -38,25 +68,58 @@ def run(loop: EngineLoop, channel: Channel) -> None:
                         outputs.append(refused)
                 case Abort(request_id):
                     loop.abort(request_id)
+                case Ask(number, AskFlush(namespace, session, prefix)):
+                    flushes.append(_Flush(number, loop.cache.flushing(namespace, session, prefix)))
                 case Ask():
                     channel.send(_answer(loop, message))
                 case Stop():
                     return
+        if flushes and flushes[0].drop_some():
+            channel.send(Answer(flushes[0].id, Flushed(flushes.popleft().tokens)))
         if loop.busy:
             checked = False
             outputs += loop.step()
-        elif not messages and not checked:
+        elif not messages and not flushes and not checked:
             loop.cache.check_integrity()
             checked = True
         if outputs:
             channel.send(Outputs(outputs))
 
 
+@dataclass(slots=True)
+class _Flush:
+    """A flush that goes on a slice at a time, so that a tree of a million nodes does not stop the requests."""
+
+    id: int
+    dropping: Iterator[int]
+    """Tokens of each node as it goes."""
+    tokens: int = 0
+
+    def drop_some(self) -> bool:
+        """Drop a slice; whether that was the end."""
+        dropped = list(islice(self.dropping, FLUSH_SLICE))
+        self.tokens += sum(dropped)
+        return len(dropped) < FLUSH_SLICE
+
+
 def _answer(loop: EngineLoop, ask: Ask) -> Answer:
-    match ask.what:
-        case "stats":
-            return Answer(ask.id, stats=loop.stats())
-        case "tree":
-            return Answer(ask.id, nodes=loop.tree(ask.namespace, ask.limit))
-        case "flush":
-            return Answer(ask.id, dropped=loop.cache.flush(ask.namespace))
+    """A question that fails is answered with its fault, and disturbs nothing else."""
+    try:
+        return Answer(ask.id, _result(loop, ask.question))
+    except RadixaError as error:
+        return Answer(ask.id, fault=Fault.of(error))
+    except Exception:
+        log.exception("a question to the engine failed: %s", type(ask.question).__name__)
+        return Answer(ask.id, fault=Fault.of(RadixaError("the engine failed to answer this question")))
+
+
+def _result(loop: EngineLoop, question: Question) -> Result:
+    match question:
+        case AskStats():
+            return loop.stats()
+        case TreeQuery():
+            return loop.tree(question)
+        case AskExplain(token_ids, namespace, read):
+            return Explained(loop.explain(token_ids, namespace, read=read))
+        case AskFlush():
+            raise AssertionError("a flush is not answered at once")

@@ -10,10 +10,12 @@ Slots that a lease *matched* belong to the tree and are locked for it; slots tha
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from radixa.radix import NodeView
+from radixa.core.base import Explanation
+from radixa.radix import MAX_LEVELS, Keep, NodeView, Span
 
 
 class SlotRun(NamedTuple):
@@ -62,12 +64,19 @@ class CacheStats:
 
     capacity: int
     free: int
-    tree: int
     leased: int
-    evictable: int
-    nodes: int
-    evicted: int
-    """Tokens evicted since the start: a counter."""
+    tree: int = 0
+    evictable: int = 0
+    nodes: int = 0
+    evicted: int = 0
+    """Tokens evicted since the start: a counter, as are the last two."""
+    retained: int = 0
+    """Tokens in the tree that TTLs, priorities and pins keep (`radix.retention`)."""
+    retention_budget: int = 0
+    expired: int = 0
+    """Tokens whose TTL ran out."""
+    yielded: int = 0
+    """Tokens that lost their retention to its budget."""
 
 
 class PrefixCache(Protocol):
@@ -90,6 +99,14 @@ class PrefixCache(Protocol):
         """Tokens of `key` that would hit now. Touches nothing: no time, no lock, no split."""
         ...
 
+    def explain(self, key: bytes, namespace: str, *, read: bool, remember: bool = False) -> Explanation:
+        """What the prompt `key` would find now, and why no more. Touches nothing.
+
+        `read`: whether the request may use the cache. With `remember` the request counts in the search for stretches
+        that change with every request.
+        """
+        ...
+
     def match(self, key: bytes, namespace: str, limit: int) -> Lease:
         """Lock the longest cached prefix of `key`, at most `limit` tokens of it, and lend its slots."""
         ...
@@ -107,33 +124,46 @@ class PrefixCache(Protocol):
         """
         ...
 
-    def commit(self, lease: Lease, key: bytes) -> int:
+    def commit(self, lease: Lease, key: bytes, spans: Sequence[Span] = ()) -> int:
         """Hand the KV of `key` (the request's first tokens, all computed) to the tree and stay locked on it.
 
         Where the tree already has part of it, the lease is moved to the tree's slots and its duplicates are freed: no
-        other request can map them, since they were this lease's own. Returns the tokens newly kept.
+        other request can map them, since they were this lease's own. `spans` say of which origin the tokens are.
+        Returns the tokens newly kept.
         """
         ...
 
-    def finish(self, lease: Lease, key: bytes) -> int:
-        """`commit`, then unlock and free what the lease still holds. Returns the tokens newly kept."""
+    def finish(self, lease: Lease, key: bytes, spans: Sequence[Span] = (), keep: Keep | None = None) -> int:
+        """`commit`, then unlock and free what the lease still holds. Returns the tokens newly kept.
+
+        With `keep` the whole path gets this retention.
+        """
         ...
 
     def release(self, lease: Lease) -> None:
         """Unlock and free without keeping anything that is not in the tree yet."""
         ...
 
-    def flush(self, namespace: str | None = None) -> int:
-        """Drop every entry that is not in use (of one namespace and those beneath it, or of all); returns the tokens
-        dropped."""
+    def flushing(
+        self, namespace: str | None = None, session: str | None = None, prefix: bytes | None = None
+    ) -> Iterator[int]:
+        """Drop what is not in use, one entry with each step of the iterator, whose items are tokens dropped.
+
+        Of one namespace and those beneath it, or of all. With `session` only what that session brought; with `prefix`,
+        in exactly this namespace, that path as far as nothing else goes on from it, and all that begins with it.
+        """
         ...
 
     def namespaces(self) -> dict[str, int]:
         """Tokens in the tree by namespace; one that has none is absent."""
         ...
 
-    def walk(self, namespace: str | None = None, limit: int | None = None) -> list[NodeView]:
-        """Nodes in depth-first order, of one namespace and those beneath it or of all; the first `limit` of them."""
+    def walk(
+        self, namespace: str | None = None, *, levels: int = MAX_LEVELS, min_tokens: int = 1
+    ) -> Iterator[NodeView]:
+        """Nodes in depth-first order, of one namespace and those beneath it or of all; the cache may change between
+        two of them. Those more than `levels` below the root are left out, and those of fewer than `min_tokens` tokens
+        passed over."""
         ...
 
     def stats(self) -> CacheStats: ...

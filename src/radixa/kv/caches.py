@@ -12,9 +12,13 @@ from radixa.radix import policy
 
 CacheKind = Literal["radix", "force_miss", "none"]
 
-CACHES: dict[CacheKind, type[RadixCache]] = {"radix": RadixCache, "force_miss": ForceMissCache, "none": NoCache}
 
-
-def make_cache(kind: CacheKind, capacity: int, *, page_size: int = 1, eviction: str = "lru") -> PrefixCache:
+def make_cache(
+    kind: CacheKind, capacity: int, *, page_size: int = 1, eviction: str = "lru", retention: float = 0.5
+) -> PrefixCache:
     """A cache over `capacity` free slots. ConfigError for an eviction policy that there is not."""
-    return CACHES[kind](capacity, page_size=page_size, policy=policy(eviction))
+    rule = policy(eviction)
+    if kind == "none":
+        return NoCache(capacity)
+    made = RadixCache if kind == "radix" else ForceMissCache
+    return made(capacity, page_size=page_size, policy=rule, retention=retention)

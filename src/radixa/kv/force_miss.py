@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from radixa.core.base import Explanation, Miss
+from radixa.core.tokens import count
 from radixa.kv.base import Lease
 from radixa.kv.radix_cache import RadixCache
 
@@ -17,6 +19,9 @@ class ForceMissCache(RadixCache):
 
     def peek(self, key: bytes, namespace: str) -> int:
         return 0
+
+    def explain(self, key: bytes, namespace: str, *, read: bool, remember: bool = False) -> Explanation:
+        return Explanation(count(key), 0, miss=Miss(0, "disabled"))
 
     def match(self, key: bytes, namespace: str, limit: int) -> Lease:
         self.tree.match(key, namespace, limit)

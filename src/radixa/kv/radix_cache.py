@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
 
+from radixa.core.base import Explanation, Miss
 from radixa.core.tokens import TOKEN_BYTES, count
 from radixa.kv import runs
 from radixa.kv.base import CacheStats, Lease
+from radixa.kv.explain import explain
+from radixa.kv.ghosts import Ghosts
 from radixa.kv.integrity import check
 from radixa.kv.lease import SlotLease
 from radixa.kv.pool import SlotPool
 from radixa.kv.runs import RUNS, Runs
-from radixa.radix import EvictionPolicy, NodeView, Tree
+from radixa.kv.volatile import VolatileSpans
+from radixa.radix import MAX_LEVELS, Keep, Listener, NodeView, Policy, Span, Tree, lru
+
+GHOSTS = 4
+"""What has gone is remembered for so many times the capacity."""
 
 
 class RadixCache:
@@ -25,10 +31,27 @@ class RadixCache:
     shares = True
 
     def __init__(
-        self, capacity: int, *, page_size: int, policy: EvictionPolicy, clock: Callable[[], float] = monotonic
+        self,
+        capacity: int,
+        *,
+        page_size: int = 1,
+        policy: Policy = lru,
+        retention: float = 0.5,
+        listeners: Sequence[Listener[Runs]] = (),
+        clock: Callable[[], float] = monotonic,
     ) -> None:
+        """`retention`: the share of the capacity that TTLs, priorities and pins may keep."""
         self.pool = SlotPool(capacity)
-        self.tree: Tree[Runs] = Tree(RUNS, page_size=page_size, policy=policy, clock=clock)
+        self.ghosts = Ghosts(GHOSTS * capacity)
+        self.volatile = VolatileSpans()
+        self.tree: Tree[Runs] = Tree(
+            RUNS,
+            page_size=page_size,
+            policy=policy,
+            budget=int(retention * capacity),
+            listeners=(self.ghosts, *listeners),
+            clock=clock,
+        )
         self.leases: set[SlotLease] = set()
 
     @property
@@ -37,6 +60,11 @@ class RadixCache:
 
     def peek(self, key: bytes, namespace: str) -> int:
         return self.tree.peek(key, namespace)
+
+    def explain(self, key: bytes, namespace: str, *, read: bool, remember: bool = False) -> Explanation:
+        if not read:
+            return Explanation(count(key), 0, miss=Miss(0, "disabled"))
+        return explain(self, key, namespace, remember=remember)
 
     def match(self, key: bytes, namespace: str, limit: int) -> Lease:
         found = self.tree.match(key, namespace, limit)
@@ -61,36 +89,26 @@ class RadixCache:
         own.move(own.node, own.held, runs.join(own.own, taken))
         return True
 
-    def commit(self, lease: Lease, key: bytes) -> int:
+    def commit(self, lease: Lease, key: bytes, spans: Sequence[Span] = ()) -> int:
         own = self._mine(lease)
-        tokens = count(key)
-        if not own.held <= tokens <= own.room:
-            raise ValueError(f"commit of {tokens} tokens by a lease that holds {own.held} and has room for {own.room}")
-        tokens -= tokens % self.tree.page_size
-        if tokens <= own.held:
-            return 0
-        computed, rest = runs.split(own.own, tokens - own.held)
-        node = own.node
-        if node is own.grown and node.locks == 1 and not node.children:
-            # Nobody else is on the node that this lease began, so it goes on: however a path is cut into commits, it
-            # lies in the tree as if it had come in one.
-            self.tree.grow(node, key[own.held * TOKEN_BYTES : tokens * TOKEN_BYTES], computed)
-            kept = tokens - own.held
-        else:
-            found = self.tree.insert(key[: tokens * TOKEN_BYTES], computed, own.namespace, own.held)
-            self.tree.lock(found.node, above=node)
-            # The tree had these tokens, so the lease is moved to its slots. The duplicates were this lease's own: no
-            # other request can map them.
-            self.pool.give(found.unused)
-            node = found.node
-            kept = tokens - found.matched
-            own.grown = node if kept else None
-        own.move(node, tokens, rest)
+        end = count(key)
+        if not own.held <= end <= own.room:
+            raise ValueError(f"commit of {end} tokens by a lease that holds {own.held} and has room for {own.room}")
+        end -= end % self.tree.page_size
+        kept = 0
+        grown = self._growable(own, end, spans)
+        if grown > own.held:
+            kept = self._grow(own, key, grown)
+        if end > own.held:
+            kept += self._insert(own, key, end, spans)
         return kept
 
-    def finish(self, lease: Lease, key: bytes) -> int:
-        kept = self.commit(lease, key)
-        self.release(lease)
+    def finish(self, lease: Lease, key: bytes, spans: Sequence[Span] = (), keep: Keep | None = None) -> int:
+        own = self._mine(lease)
+        kept = self.commit(own, key, spans)
+        if keep is not None:
+            self.tree.retain(own.node, keep)
+        self.release(own)
         return kept
 
     def release(self, lease: Lease) -> None:
@@ -100,17 +118,24 @@ class RadixCache:
         self.pool.give(own.own)
         own.move(self.tree.nowhere, 0, ())
 
-    def flush(self, namespace: str | None = None) -> int:
-        gone = self.tree.flush(namespace)
-        for payload in gone.payloads:
-            self.pool.give(payload)
-        return gone.tokens
+    def flushing(
+        self, namespace: str | None = None, session: str | None = None, prefix: bytes | None = None
+    ) -> Iterator[int]:
+        if prefix is None:
+            removed = self.tree.removing(self.tree.roots(namespace), session)
+        else:
+            removed = self.tree.removing_prefix(prefix, namespace or "")
+        for node in removed:
+            self.pool.give(node.payload)
+            yield node.tokens
 
     def namespaces(self) -> dict[str, int]:
         return self.tree.namespaces()
 
-    def walk(self, namespace: str | None = None, limit: int | None = None) -> list[NodeView]:
-        return list(islice(self.tree.walk(namespace), limit))
+    def walk(
+        self, namespace: str | None = None, *, levels: int = MAX_LEVELS, min_tokens: int = 1
+    ) -> Iterator[NodeView]:
+        return self.tree.walk(namespace, levels=levels, min_tokens=min_tokens)
 
     def stats(self) -> CacheStats:
         return CacheStats(
@@ -121,10 +146,43 @@ class RadixCache:
             evictable=self.tree.evictable,
             nodes=self.tree.nodes,
             evicted=self.tree.evicted,
+            retained=self.tree.retention.tokens,
+            retention_budget=self.tree.retention.budget,
+            expired=self.tree.retention.expired,
+            yielded=self.tree.retention.yielded,
         )
 
     def check_integrity(self) -> None:
         check(self)
+
+    def _growable(self, own: SlotLease, end: int, spans: Sequence[Span]) -> int:
+        """How far towards `end` the node that this lease began may go on: to the end of its span, where nobody else is
+        on it. However a path is cut into commits, it lies in the tree as if it had come in one."""
+        node = own.node
+        if node is not own.grown or node.locks != 1 or node.children:
+            return own.held
+        page = self.tree.page_size
+        limit = next((span.end - span.end % page for span in spans if span.end - span.end % page >= own.held), end)
+        return min(limit, end)
+
+    def _grow(self, own: SlotLease, key: bytes, end: int) -> int:
+        computed, rest = runs.split(own.own, end - own.held)
+        self.tree.grow(own.node, key[own.held * TOKEN_BYTES : end * TOKEN_BYTES], computed)
+        kept = end - own.held
+        own.move(own.node, end, rest)
+        return kept
+
+    def _insert(self, own: SlotLease, key: bytes, end: int, spans: Sequence[Span]) -> int:
+        computed, rest = runs.split(own.own, end - own.held)
+        found = self.tree.insert(key[: end * TOKEN_BYTES], computed, own.namespace, own.held, spans)
+        self.tree.lock(found.node, above=own.node)
+        # The tree had these tokens, so the lease is moved to its slots. The duplicates were this lease's own: no other
+        # request can map them.
+        self.pool.give(found.unused)
+        kept = end - found.matched
+        own.grown = found.node if kept else None
+        own.move(found.node, end, rest)
+        return kept
 
     def _open(self, lease: SlotLease) -> SlotLease:
         self.leases.add(lease)

@@ -19,11 +19,12 @@ from radixa.radix.base import (
     Span,
     Trace,
 )
-from radixa.radix.node import Node, Space
-from radixa.radix.policies import POLICIES, policy
-from radixa.radix.tree import Tree
+from radixa.radix.node import Node, Space, beneath
+from radixa.radix.policies import POLICIES, lru, policy
+from radixa.radix.tree import MAX_LEVELS, Tree
 
 __all__ = [
+    "MAX_LEVELS",
     "NOTHING",
     "POLICIES",
     "UNKNOWN",
@@ -45,5 +46,7 @@ __all__ = [
     "Span",
     "Trace",
     "Tree",
+    "beneath",
+    "lru",
     "policy",
 ]

@@ -209,7 +209,7 @@ class NodeView:
 
     id: int
     parent: int
-    """The parent's id; 0 for a child of the root."""
+    """The id of the node above it, or of the last one above that is shown; 0 where there is none."""
     namespace: str
     token_ids: bytes
     depth: int

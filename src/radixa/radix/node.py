@@ -20,6 +20,7 @@ class Node(Generic[P]):
         "hits",
         "id",
         "keep",
+        "left",
         "locks",
         "origin",
         "parent",
@@ -37,6 +38,8 @@ class Node(Generic[P]):
     """None for a root. A node that has left the tree still names the one it hung below."""
     gone: bool
     """It has left the tree."""
+    left: float
+    """When it left; 0.0 before."""
     children: dict[bytes, Node[P]]
     """By the first page of the child's segment."""
     segment: bytes
@@ -74,6 +77,7 @@ class Node(Generic[P]):
         self.id = number
         self.parent = parent
         self.gone = False
+        self.left = 0.0
         self.children = {}
         self.segment = segment
         self.payload = payload

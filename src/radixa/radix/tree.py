@@ -34,6 +34,9 @@ from radixa.radix.retention import Retention
 from radixa.radix.spans import pieces
 from radixa.radix.walk import bottom_up, walk
 
+MAX_LEVELS = 1 << 30
+"""More than any path has."""
+
 
 class Tree(Generic[P]):
     """Token paths by namespace, each node with a payload (`base.py`). Not thread-safe.
@@ -213,7 +216,7 @@ class Tree(Generic[P]):
 
     def expire(self) -> None:
         """Take retention whose TTL has run out away; `evict` does so by itself."""
-        for node in self.retention.due(max(self._clock(), self._now)):
+        for node in self.retention.due(self.now()):
             self._offer(node)
 
     # ---- removing
@@ -252,14 +255,25 @@ class Tree(Generic[P]):
                     yield node
         self._order.prune()
 
-    def drop(self, node: Node[P]) -> bool:
-        """Remove `node` if it is an unlocked leaf; whether it was."""
-        if not node.evictable:
-            return False
-        self._remove(node, "flush")
-        return True
+    def removing_prefix(self, key: bytes, namespace: str) -> Iterator[Node[P]]:
+        """Remove what begins with `key` and is not locked, then `key`'s own path as far up as nothing else needs it."""
+        found = self.trace(key, namespace)
+        if found.tokens < len(key) // TOKEN_BYTES // self.page_size * self.page_size:
+            return
+        node = found.node
+        if found.partly is not None:
+            node = self._split(found.partly, (found.tokens - found.partly.depth) * TOKEN_BYTES)
+        yield from self.removing([node])
+        while node.parent is not None and node.evictable:
+            self._remove(node, "flush")
+            yield node
+            node = node.parent
 
     # ---- looking
+
+    def now(self) -> float:
+        """The tree's time: not before that of its last operation."""
+        return max(self._clock(), self._now)
 
     def roots(self, namespace: str | None = None) -> list[Node[P]]:
         """The roots of one namespace and those beneath it, or of all."""
@@ -269,12 +283,14 @@ class Tree(Generic[P]):
         """Tokens in the tree by namespace."""
         return {space.name: space.tokens for space in self.spaces.values()}
 
-    def walk(self, namespace: str | None = None) -> Iterator[NodeView]:
-        """Nodes in depth-first order, of one namespace and those beneath it or of all.
+    def walk(
+        self, namespace: str | None = None, *, levels: int = MAX_LEVELS, min_tokens: int = 1
+    ) -> Iterator[NodeView]:
+        """Nodes in depth-first order, of one namespace and those beneath it or of all (`walk.py`).
 
         The tree may change between two of them; what came after the walk began may then be left out.
         """
-        return walk(self.roots(namespace), lambda: max(self._clock(), self._now))
+        return walk(self.roots(namespace), self.now, levels, min_tokens)
 
     def check_integrity(self) -> None:
         """AssertionError unless the tree is sound and its counts are right."""
@@ -375,6 +391,7 @@ class Tree(Generic[P]):
         space = node.space
         del parent.children[segment[: self._page]]
         node.gone = True
+        node.left = self._now
         space.tokens -= tokens
         if not space.tokens:
             del self.spaces[space.name]

@@ -3,29 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from radixa.radix.base import NodeView, P
 from radixa.radix.node import Node
 
 
-def walk(roots: Sequence[Node[Any]], now: Callable[[], float]) -> Iterator[NodeView]:
-    """The nodes below `roots`, depth-first, each parent before its children."""
-    pending = [(node, root) for root in reversed(roots) for node in reversed(root.children.values())]
+class _Found(NamedTuple):
+    """A node that the walk has still to go through."""
+
+    node: Node[Any]
+    above: Node[Any]
+    """What it hung below when it was found."""
+    parent: int
+    """The last node above it that was shown."""
+    level: int
+
+
+def walk(roots: Sequence[Node[Any]], now: Callable[[], float], levels: int, min_tokens: int) -> Iterator[NodeView]:
+    """The nodes below `roots`, depth-first, each parent before its children, down to `levels` below the root.
+
+    A node of fewer than `min_tokens` tokens is passed over: what hangs below it is shown below what is above it.
+    """
+    pending = [_Found(node, root, 0, 1) for root in reversed(roots) for node in reversed(root.children.values())]
     while pending:
-        node, above = pending.pop()
+        node, above, parent, level = pending.pop()
         if node.gone:
             continue
         # Where the node was split since it was found, what was cut off its front comes first.
-        cut = []
-        upper = node.parent
-        while upper is not None and upper is not above:
-            cut.append(upper)
-            upper = upper.parent
-        for found in reversed(cut):
-            yield _view(found, now())
-        pending.extend([(child, node) for child in reversed(node.children.values())])
-        yield _view(node, now())
+        line = [node]
+        while (upper := line[-1].parent) is not None and upper is not above:
+            line.append(upper)
+        for member in reversed(line):
+            if member.tokens >= min_tokens:
+                yield _view(member, parent, now())
+                parent = member.id
+        if level < levels:
+            children = reversed(node.children.values())
+            pending.extend([_Found(child, node, parent, level + 1) for child in children])
 
 
 def bottom_up(root: Node[P]) -> Iterator[Node[P]]:
@@ -42,11 +57,10 @@ def bottom_up(root: Node[P]) -> Iterator[Node[P]]:
             yield node
 
 
-def _view(node: Node[Any], now: float) -> NodeView:
-    parent = node.parent
+def _view(node: Node[Any], parent: int, now: float) -> NodeView:
     return NodeView(
         id=node.id,
-        parent=parent.id if parent is not None else 0,
+        parent=parent,
         namespace=node.space.name,
         token_ids=node.segment,
         depth=node.depth,

@@ -8,27 +8,35 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
+from math import inf
 from typing import Any
 
 import msgspec
 
 from radixa.core import tokens
 from radixa.core.errors import Forbidden, InvalidRequest
-from radixa.engine.base import EngineStats, TreeNode
+from radixa.engine.base import TreeQuery
 from radixa.gateway.auth import Identity
 from radixa.gateway.base import Response, json_response
 from radixa.gateway.request import Request, integer
 from radixa.gateway.state import Gateway
 from radixa.models.base import Tokenizer
+from radixa.radix import MAX_LEVELS, NodeView
 
 MAX_NODES = 10_000
+SLICE = 1_000
+"""Nodes that the engine is asked for at a time."""
 
 _SLOTS = ("free", "tree", "leased", "evictable", "nodes")
-_COUNTERS = ("requests", "prompt_tokens", "cached_tokens", "computed_tokens", "generated_tokens", "evicted_tokens")
+_WORK = ("computed_tokens", "evicted_tokens", "retractions")
 
 
 async def show(gateway: Gateway, request: Request) -> Response:
-    """Counters since the start, capacity, and use by tier and namespace, in tokens."""
+    """Counters since the start, capacity, and use by tier and namespace, in tokens.
+
+    `counters` are of answered requests: everyone's for an administrator, for another key its account's. What the engine
+    did for all of them together (`engine`) is an administrator's to see.
+    """
     identity, local = request.identity, gateway.local
     stats = await local.engine.stats()
     info = local.engine.info
@@ -36,14 +44,17 @@ async def show(gateway: Gateway, request: Request) -> Response:
     device: dict[str, Any] = {"capacity": info.capacity, "used": sum(mine.values())}
     if identity.admin:
         device |= {name: getattr(stats, name) for name in _SLOTS}
+    counters = gateway.total() if identity.admin else gateway.counts[identity.account_id]
+    work = {"engine": {name: getattr(stats, name) for name in _WORK}} if identity.admin else {}
     return json_response(
         {
             "object": "cache",
             "model": local.name,
-            "mode": _mode(gateway),
+            "mode": gateway.config.cache.mode,
             "scope": "all" if identity.admin else identity.account_id,
             "bytes_per_token": info.bytes_per_token,
-            "counters": _counters(gateway, identity, stats),
+            "counters": asdict(counters),
+            **work,
             "tiers": {"device": device, "host": {"capacity": 0, "used": 0}, "disk": {"capacity": 0, "used": 0}},
             "namespaces": {name: {"device": count, "host": 0, "disk": 0} for name, count in sorted(mine.items())},
         }
@@ -51,16 +62,29 @@ async def show(gateway: Gateway, request: Request) -> Response:
 
 
 async def tree(gateway: Gateway, request: Request) -> Response:
-    """Nodes depth first, those above a node before it: `namespace`, `depth` (levels), `min_tokens`, `limit`."""
+    """Nodes depth first, those above a node before it.
+
+    `namespace`; `depth`: levels below the root; `min_tokens`: nodes of fewer are passed over; `limit`: nodes on a page;
+    `after`: the `next` of the page before. Pages of one walk go on while requests run.
+    """
     identity, local, query = request.identity, gateway.local, request.query()
     limit = integer(query, "limit", 1_000, 1, MAX_NODES)
-    levels = integer(query, "depth", MAX_NODES, 1, MAX_NODES)
-    least = integer(query, "min_tokens", 1, 1, 2**31 - 1)
-    # One more than asked for tells whether there are more.
-    found = await local.engine.tree(_namespace(identity, query), limit + 1)
-    kept = _worth_showing(found[:limit], levels, least)
-    nodes = await asyncio.to_thread(lambda: [_node(node, identity, local.tokenizer) for node in kept])
-    return json_response({"object": "list", "data": nodes, "has_more": len(found) > limit})
+    wanted = TreeQuery(
+        namespace=_namespace(identity, query),
+        levels=integer(query, "depth", MAX_LEVELS, 1, MAX_LEVELS),
+        min_tokens=integer(query, "min_tokens", 1, 1, 2**31 - 1),
+        cursor=integer(query, "after", 0, 0, 2**53) or None,
+    )
+    found: list[NodeView] = []
+    more = True
+    while more and len(found) < limit:
+        # In slices, between which the engine computes.
+        page = await local.engine.tree(msgspec.structs.replace(wanted, limit=min(SLICE, limit - len(found))))
+        found += page.nodes
+        more = page.cursor is not None
+        wanted = msgspec.structs.replace(wanted, cursor=page.cursor)
+    nodes = await asyncio.to_thread(lambda: [_node(node, identity, local.tokenizer) for node in found])
+    return json_response({"object": "list", "data": nodes, "has_more": more, "next": wanted.cursor})
 
 
 async def flush(gateway: Gateway, request: Request) -> Response:
@@ -99,33 +123,6 @@ def _namespace(identity: Identity, query: dict[str, str]) -> str | None:
     return wanted or identity.account_id
 
 
-def _mode(gateway: Gateway) -> str:
-    cache = gateway.config.cache
-    if not cache.enabled:
-        return "none"
-    return "force_miss" if cache.force_miss else "radix"
-
-
-def _counters(gateway: Gateway, identity: Identity, stats: EngineStats) -> dict[str, int]:
-    """The engine's for an administrator; for another key its account's own, as the gateway counted them."""
-    if identity.admin:
-        return {name: getattr(stats, name) for name in _COUNTERS}
-    return asdict(gateway.counts[identity.account_id])
-
-
-def _worth_showing(nodes: list[TreeNode], levels: int, least: int) -> list[TreeNode]:
-    """Nodes within `levels` of the root that hold `least` tokens or lead to one that does, in the same order."""
-    level: dict[int, int] = {}
-    for node in nodes:
-        level[node.id] = level.get(node.parent, 0) + 1
-    shallow = [node for node in nodes if level[node.id] <= levels]
-    keep: set[int] = set()
-    for node in reversed(shallow):
-        if node.id in keep or tokens.count(node.token_ids) >= least:
-            keep.update((node.id, node.parent))
-    return [node for node in shallow if node.id in keep]
-
-
 class NodeBody(msgspec.Struct, frozen=True):
     id: int
     parent: int
@@ -141,11 +138,17 @@ class NodeBody(msgspec.Struct, frozen=True):
     age: float
     """Seconds since it was made."""
     locked: bool
+    role: str
+    session_id: str | None
+    priority: bool
+    pin: bool
+    expiry: float | None
+    """Seconds until its TTL runs out, if nothing uses it; None without a TTL."""
     tier: str = "device"
 
 
-def _node(node: TreeNode, identity: Identity, tokenizer: Tokenizer) -> NodeBody:
-    text = None
+def _node(node: NodeView, identity: Identity, tokenizer: Tokenizer) -> NodeBody:
+    text, keep = None, node.keep
     if owns(identity, node.namespace):
         text = tokenizer.decode(tokens.unpack(node.token_ids), skip_special=False)
     return NodeBody(
@@ -159,4 +162,9 @@ def _node(node: TreeNode, identity: Identity, tokenizer: Tokenizer) -> NodeBody:
         last_use=round(node.last_use, 3),
         age=round(node.created, 3),
         locked=node.locked,
+        role=node.origin.role,
+        session_id=node.origin.session or None,
+        priority=keep is not None and keep.priority,
+        pin=keep is not None and keep.pin,
+        expiry=None if keep is None or keep.ttl == inf else max(0.0, round(keep.ttl - node.last_use, 3)),
     )

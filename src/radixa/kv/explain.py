@@ -1,0 +1,84 @@
+"""Why a prompt is reused no further: the place where it leaves the tree, and what is known of that place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from radixa.core.base import Explanation, Miss
+from radixa.core.tokens import TOKEN_BYTES, count
+from radixa.kv.ghosts import CHECKED
+from radixa.radix import Trace, beneath
+
+if TYPE_CHECKING:
+    from radixa.kv.radix_cache import RadixCache
+    from radixa.kv.runs import Runs
+    from radixa.radix import Node
+
+SHOWN = 3
+"""Paths of the tree that are shown where a prompt leaves it."""
+
+SHOWN_TOKENS = 24
+"""Tokens that are shown of each."""
+
+MAX_NAMESPACES = 1000
+"""Other namespaces of the account that are looked into."""
+
+
+def explain(cache: RadixCache, key: bytes, namespace: str, *, remember: bool) -> Explanation:
+    """What of the prompt `key` would be found now. With `remember` it counts in the search for volatile stretches."""
+    prompt = count(key)
+    trace = cache.tree.trace(key, namespace)
+    page = cache.tree.page_size
+    # The last token is always computed, and a page is found whole or not at all.
+    least = (prompt - 1) // page * page
+    if trace.tokens >= least:
+        rest = prompt - 1 - least
+        miss = Miss(least, "below_minimum") if rest else None
+        return Explanation(prompt, min(trace.tokens, least), miss=miss)
+    miss = _miss(cache, key, namespace, trace, prompt)
+    volatile = None
+    if trace.tokens and miss.reason == "diverged":
+        other = _continuation(trace.partly, trace, prompt) if trace.partly else _last_used(trace, prompt)
+        volatile = cache.volatile.look(namespace, key, trace.tokens, other, remember=remember)
+    return Explanation(prompt, trace.tokens, miss=miss, volatile=volatile)
+
+
+def _miss(cache: RadixCache, key: bytes, namespace: str, trace: Trace[Runs], prompt: int) -> Miss:
+    at = trace.tokens
+    left = cache.ghosts.departure(key, at, namespace)
+    if left is not None:
+        return Miss(at, "expired" if left.expired else "evicted", ago=max(0.0, cache.tree.now() - left.at))
+    if _elsewhere(cache, key, namespace, at, prompt):
+        return Miss(at, "namespace")
+    shown = _shown(trace)
+    return Miss(at, "diverged", tree=shown) if shown else Miss(at, "never_seen")
+
+
+def _elsewhere(cache: RadixCache, key: bytes, namespace: str, at: int, prompt: int) -> bool:
+    """Whether another namespace of the same account has what follows. No other account's is looked into (law 4)."""
+    account = namespace.partition("/")[0]
+    others = [name for name in cache.tree.spaces if beneath(name, account) and name != namespace]
+    worth = min(CHECKED, prompt - 1 - at)
+    return any(cache.tree.peek(key, name) - at >= worth for name in others[:MAX_NAMESPACES])
+
+
+def _shown(trace: Trace[Runs]) -> tuple[bytes, ...]:
+    if trace.partly is not None:
+        return (_continuation(trace.partly, trace, SHOWN_TOKENS),)
+    children = sorted(trace.node.children.values(), key=lambda child: -child.used)[:SHOWN]
+    return tuple(_continuation(child, trace, SHOWN_TOKENS) for child in children)
+
+
+def _last_used(trace: Trace[Runs], tokens: int) -> bytes:
+    return _continuation(max(trace.node.children.values(), key=lambda child: child.used), trace, tokens)
+
+
+def _continuation(node: Node[Runs], trace: Trace[Runs], tokens: int) -> bytes:
+    """Up to `tokens` tokens of the path through `node` that was used last, from where the prompt leaves."""
+    parts = [node.segment[(trace.tokens - node.depth) * TOKEN_BYTES :]]
+    size = len(parts[0])
+    while size < tokens * TOKEN_BYTES and node.children:
+        node = max(node.children.values(), key=lambda child: child.used)
+        parts.append(node.segment)
+        size += len(node.segment)
+    return b"".join(parts)[: tokens * TOKEN_BYTES]

@@ -1,0 +1,73 @@
+"""What was in the cache and had to go: a bounded memory, so that a miss can be explained.
+
+Ghosts are paths in a tree of their own, whose nodes carry when and why their tokens left. Entering one costs more than
+an eviction itself, so nodes are only noted as they leave, and entered when somebody asks or many have come together.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from radixa.core.tokens import TOKEN_BYTES
+from radixa.radix import Listener, Node, PayloadType, Reason, Tree, beneath
+
+CHECKED = 8
+"""A ghost explains a miss if it covers at least so many of the tokens that follow, or all of them."""
+
+_NOTED = 256
+"""Nodes that are noted at most before they are entered."""
+
+
+class Departure(NamedTuple):
+    """When tokens left the cache, by the tree's clock, and whether their TTL had run out before."""
+
+    at: float
+    expired: bool
+
+
+_LEFT: PayloadType[Departure | None] = PayloadType(
+    split=lambda left, tokens: (left, left), join=lambda first, second: second
+)
+
+
+class Ghosts(Listener[Any]):
+    """Remembers up to `capacity` tokens that left a tree; the longest gone are forgotten first."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._paths: Tree[Departure | None] = Tree(_LEFT)
+        self._noted: list[tuple[Node[Any], Departure]] = []
+
+    def removed(self, node: Node[Any], reason: Reason) -> None:
+        tree_time = node.left
+        expired = node.expired > 0.0 and node.used <= node.expired
+        self._noted.append((node, Departure(node.expired if expired else tree_time, expired)))
+        if len(self._noted) >= _NOTED:
+            self._enter()
+
+    def departure(self, key: bytes, at: int, namespace: str) -> Departure | None:
+        """When token `at` of `key`, after all those before it, left; None where it was not there."""
+        self._enter()
+        covered = self._paths.peek(key, namespace)
+        if covered - at < min(CHECKED, len(key) // TOKEN_BYTES - at):
+            return None
+        return self._paths.match(key, namespace, at + 1).node.payload
+
+    def forget(self, namespace: str | None) -> None:
+        """Forget what was in a namespace and those beneath it, or everywhere."""
+        self._noted = [(n, left) for n, left in self._noted if not beneath(n.space.name, namespace)]
+        self._paths.flush(namespace)
+
+    def _enter(self) -> None:
+        for node, left in self._noted:
+            key, namespace = node.key(), node.space.name
+            # The path above is entered on its own first, so that a node ends where the departed one began.
+            self._paths.insert(key[: node.depth * TOKEN_BYTES], None, namespace)
+            found = self._paths.insert(key, left, namespace).node
+            while found.parent is not None and found.depth >= node.depth:
+                found.payload = left
+                found = found.parent
+        self._noted.clear()
+        surplus = self._paths.tokens - self._capacity
+        if surplus > 0:
+            self._paths.evict(surplus)

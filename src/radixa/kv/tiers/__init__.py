@@ -1,0 +1,1 @@
+"""Where KV blocks outlive the pool and the process: the disk tier. Start at `base.py`."""
