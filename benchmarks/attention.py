@@ -20,6 +20,7 @@ from torch import Tensor
 
 from radixa.attention.base import SequenceLayout
 from radixa.attention.select import make_attention
+from radixa.core.machine import cpu_name
 from radixa.kernels.base import Ops
 from radixa.kernels.select import make_ops
 from radixa.kv.base import Segment
@@ -167,11 +168,6 @@ def print_fit(model: Model, native: bool) -> None:
             tree, flat = medians([caller(model, layouts, mode, native) for mode in ("on", "off")], 0.3)
             ratios.append(tree / flat)
         print(f"{sequences:>10}" + "".join(f"{ratio:8.2f}" for ratio in ratios), flush=True)
-
-
-def cpu_name() -> str:
-    with open("/proc/cpuinfo") as lines:
-        return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown CPU")
 
 
 def main() -> None:

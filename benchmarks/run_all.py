@@ -27,10 +27,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from radixa.bench.ceilings import cpu_name
 from radixa.bench.client import connect
 from radixa.bench.server import started
 from radixa.core.base import Message
+from radixa.core.machine import cpu_name
 
 FOLDER = Path(__file__).parent
 BUSY = 0.5

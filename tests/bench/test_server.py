@@ -66,7 +66,7 @@ def test_it_is_ready_and_then_gone(stand_in: Path) -> None:
         assert found.seconds > 0
     assert not alive(found.pid)
     given = json.loads(stand_in.read_text())
-    assert given["arguments"][:4] == ["-m", "radixa", "serve", "m"]
+    assert given["arguments"][:5] == ["-P", "-m", "radixa", "serve", "m"]
     assert {"--no-auth", "--sandbox"} <= set(given["arguments"])
     environment = given["environment"]
     assert environment["RADIXA_CACHE_FORCE_MISS"] == "true"

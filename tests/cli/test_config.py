@@ -28,3 +28,11 @@ def test_a_wrong_value_is_named(radixa: Radixa, monkeypatch: pytest.MonkeyPatch)
     found = radixa("config", "show")
     assert found.code == 1
     assert "server.port = 'many' (RADIXA_SERVER_PORT)" in found.err
+
+
+def test_a_password_is_not_shown(radixa: Radixa, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RADIXA_STORE_URL", "postgresql://me:s3cret@host/db")
+    for options in ([], ["--json"]):
+        found = radixa("config", "show", *options).out
+        assert "s3cret" not in found
+        assert "postgresql://me:***@host/db" in found

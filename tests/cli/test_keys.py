@@ -37,3 +37,20 @@ def test_the_table_has_whole_ids(radixa: Radixa) -> None:
     assert made["id"] in shown
     assert made["account_id"] in shown
     assert made["key"] not in shown
+
+
+def test_the_first_key_is_an_administrators(radixa: Radixa) -> None:
+    first = radixa("keys", "create", "laptop", "--json")
+    assert json.loads(first.out)["admin"] is True
+    assert "no administrator's key yet, so this is one" in first.err
+    second = radixa("keys", "create", "phone", "--json")
+    assert (json.loads(second.out)["admin"], second.err) == (False, "")
+    # With the only one gone, the next is one again.
+    radixa("keys", "revoke", json.loads(first.out)["id"])
+    assert json.loads(radixa("keys", "create", "--json").out)["admin"] is True
+
+
+def test_an_accounts_name_is_not_taken_for_an_id(radixa: Radixa) -> None:
+    found = radixa("keys", "create", "--account", "acct_mine")
+    assert found.code == 1
+    assert "no account 'acct_mine'" in found.err

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from radixa.cli.tree import age, excerpt, show
+from radixa.cli.common import age
+from radixa.cli.tree import excerpt, show
 from radixa.cli.tree_page import page
 
 

@@ -55,6 +55,7 @@ class ContentDecoder:
     steps: int = 0
     computed: int = 0
 
+    @torch.inference_mode()  # as the real one's, whose logits can be written to in that mode only
     def forward(self, step: DecoderInput, storage: KVStorage) -> torch.Tensor:
         self.steps += 1
         self.computed += len(step.token_ids)

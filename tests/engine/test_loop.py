@@ -21,8 +21,9 @@ SYSTEM = [i % 91 for i in range(200)]
 
 def request(name: str, prompt: list[int], max_tokens: int = 5, **changes: Any) -> EngineRequest:
     cache = CachePolicy(read=changes.pop("read", True), write=changes.pop("write", True))
+    namespace = changes.pop("namespace", "")
     sampling = SamplingParams(max_tokens=max_tokens, temperature=0, **changes)
-    return EngineRequest(name, pack(prompt), changes.pop("namespace", ""), sampling, cache)
+    return EngineRequest(name, pack(prompt), namespace, sampling, cache)
 
 
 def computed(loop: EngineLoop) -> int:
@@ -257,3 +258,87 @@ def test_a_full_queue_refuses_with_503() -> None:
     assert isinstance(refused.fault.error(), EngineUnavailable)
     assert refused.fault.code == "server_is_overloaded"
     assert set(drain(loop).last) == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"temperature": 0.7},
+        {"temperature": 1e-40},
+        {"top_p": 0.5},
+        {"top_k": 5},
+        {"min_p": 0.1},
+        {"frequency_penalty": 0.5},
+        {"presence_penalty": -0.5},
+        {"repetition_penalty": 1.1},
+        {"logit_bias": {5: 1.0, 9: -100.0}},
+        {"seed": 7},
+        {"stop_token_ids": (3,)},
+        {"ignore_eos": True},
+        {"logprobs": 3},
+    ],
+    ids=lambda field: next(iter(field)),
+)
+def test_every_sampling_parameter_reaches_its_end(field: dict[str, Any]) -> None:
+    loop = content_loop()
+    sampling = SamplingParams(**{"max_tokens": 6, **field})
+    assert loop.submit(EngineRequest("r", pack(SYSTEM), sampling=sampling)) is None
+    last = drain(loop).last["r"]
+    assert (last.finish_reason, last.fault) in (("length", None), ("stop", None))
+
+
+def test_the_coldest_temperatures_take_the_likeliest_token() -> None:
+    loop = content_loop()
+    sampling = SamplingParams(max_tokens=8, temperature=1e-40, top_p=0.5)
+    assert loop.submit(EngineRequest("r", pack(SYSTEM), sampling=sampling)) is None
+    assert drain(loop).tokens["r"] == expected(SYSTEM, 8)
+
+
+def test_what_goes_wrong_with_one_request_ends_that_one_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    from radixa.engine import sampler
+
+    def broken(row: Any, sequence: Any) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(sampler, "_draw", broken)
+    loop = content_loop()
+    for name, temperature in [("good", 0.0), ("bad", 1.0), ("fine", 0.0)]:
+        sampling = SamplingParams(max_tokens=5, temperature=temperature)
+        assert loop.submit(EngineRequest(name, pack(SYSTEM), sampling=sampling)) is None
+    done = drain(loop)
+    fault = done.last["bad"].fault
+    assert fault is not None
+    assert "failed while it answered" in fault.message
+    assert done.tokens["good"] == done.tokens["fine"] == expected(SYSTEM, 5)
+    assert loop.stats().leased == 0
+    loop.cache.check_integrity()
+
+
+def test_usage_says_where_and_why_the_prompt_left_the_cache() -> None:
+    loop = content_loop()
+
+    def miss(name: str, prompt: list[int], **changes: Any) -> tuple[int, str] | None:
+        loop.submit(request(name, prompt, 1, **changes))
+        usage = drain(loop).last[name].usage
+        assert usage is not None
+        return (usage.miss.at, usage.miss.reason) if usage.miss else None
+
+    assert miss("1", SYSTEM) == (0, "never_seen")
+    assert miss("2", SYSTEM) is None
+    assert miss("3", [*SYSTEM[:50], *[95] * 20]) == (50, "diverged")
+    assert miss("4", SYSTEM, namespace="other") == (0, "never_seen")
+    assert miss("5", SYSTEM, read=False) == (0, "disabled")
+    loop.flush()
+    assert miss("6", SYSTEM) == (0, "evicted")
+
+
+def test_retention_comes_with_the_request() -> None:
+    loop = content_loop(capacity=400)
+    cache = CachePolicy(pin=True)
+    loop.submit(EngineRequest("pinned", pack(SYSTEM), sampling=SamplingParams(max_tokens=1), cache=cache))
+    drain(loop)
+    assert loop.cache.stats().retained == 200
+    for number in range(20):
+        loop.submit(request(f"r{number}", [number] * 150, 5))
+        drain(loop)
+    assert loop.cache.peek(pack(SYSTEM), "") == 200

@@ -11,7 +11,7 @@ import pytest
 
 from radixa.core.config import CacheConfig, Config, EngineConfig, ModelEntry, ServerConfig, StoreConfig
 from radixa.gateway.app import App
-from radixa.gateway.auth import KeyRing
+from radixa.gateway.auth import Identity, KeyRing
 from radixa.gateway.state import Gateway
 from radixa.providers.local import LocalProvider
 from radixa.store.base import Account
@@ -65,6 +65,7 @@ async def build(store: SqlStore) -> AsyncIterator[Build]:
         engine: FakeEngine | None = None,
         *,
         sandbox: bool = True,
+        auth: bool = True,
         cache: CacheConfig | None = None,
         models: tuple[ModelEntry, ...] = (),
         max_body_bytes: int = 100_000,
@@ -72,15 +73,16 @@ async def build(store: SqlStore) -> AsyncIterator[Build]:
     ) -> World:
         engine = engine or FakeEngine()
         config = Config(
-            server=ServerConfig(sandbox=sandbox, max_body_bytes=max_body_bytes),
+            server=ServerConfig(sandbox=sandbox, auth=auth, max_body_bytes=max_body_bytes),
             engine=EngineConfig(default_max_tokens=64),
             cache=cache or CacheConfig(),
             models=models,
         )
-        gateway = Gateway(config, store, KeyRing(store))
+        account = ensure_first_account(store)
+        keys = KeyRing(store) if auth else KeyRing(store, Identity(account.id, "", admin=True))
+        gateway = Gateway(config, store, keys)
         if attach:
             gateway.attach(LocalProvider("fake-model", engine, ByteTokenizer(), PlainTemplate()))
-        account = ensure_first_account(store)
         _, secret = store.create_key(account.id, "first", admin=True)
         app = App(gateway)
         worlds.append(World(gateway, app, engine, store, account, Client(app, secret)))

@@ -69,7 +69,7 @@ CHAT = [
     ({"top_p": 1.1}, "top_p", "decimal_above_max_value", "<= 1"),
     ({"min_p": -1}, "min_p", "decimal_below_min_value", ">= 0"),
     ({"top_k": -2}, "top_k", "integer_below_min_value", ">= -1"),
-    ({"repetition_penalty": 0}, "repetition_penalty", "decimal_below_min_value", "> 0"),
+    ({"repetition_penalty": 0}, "repetition_penalty", "decimal_below_min_value", ">= 0.01"),
     ({"frequency_penalty": 2.1}, "frequency_penalty", "decimal_above_max_value", "<= 2"),
     ({"presence_penalty": -2.1}, "presence_penalty", "decimal_below_min_value", ">= -2"),
     ({"n": 0}, "n", "integer_below_min_value", ">= 1"),
@@ -210,6 +210,42 @@ async def test_a_body_that_is_no_json_object(world: World, body: bytes, says: st
     assert answer.error["code"] == "invalid_json"
     assert "could not parse the JSON body" in answer.error["message"]
     assert says in answer.error["message"]
+
+
+DIGITS = "9" * 5_000
+WORD = "x" * 50_000
+
+
+@pytest.mark.parametrize("name", ["limit", "depth", "min_tokens"])
+@pytest.mark.parametrize("text", [DIGITS, "9" * 20, "٣", "-1", WORD])
+async def test_a_query_that_is_no_number_in_range(world: World, name: str, text: str) -> None:
+    answer = await world.client.get(f"/v1/cache/tree?{name}={text}")
+    assert (answer.status, answer.error["param"]) == (400, name)
+    assert "Expected a whole number from 1" in answer.error["message"]
+    assert len(answer.error["message"]) < 250
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"logit_bias": {DIGITS: 1}}, "logit_bias"),
+        ({"logit_bias": {WORD: 1}}, "logit_bias"),
+        ({"logit_bias": {WORD: "x"}}, f"logit_bias.{WORD[:100]}…"),
+        ({"messages": [{"role": WORD, "content": "x"}]}, "messages[0].role"),
+        ({"messages": [{"role": "user", "content": [{"type": WORD}]}]}, "messages[0].content[0].type"),
+        ({"cache_control": WORD}, "cache_control"),
+        ({"model": WORD}, None),
+        ({"stop_token_ids": [10**4_000]}, "stop_token_ids[0]"),
+        ({"seed": 10**4_000}, "seed"),
+        ({"cache_ttl_seconds": -(10**1_000)}, "cache_ttl_seconds"),
+    ],
+    ids=lambda case: str(case)[:40],
+)
+async def test_no_error_repeats_a_value_of_any_length(world: World, fields: dict[str, Any], param: str | None) -> None:
+    answer = await world.client.post("/v1/chat/completions", {"messages": MESSAGES} | fields)
+    assert answer.status in (400, 404)
+    assert answer.error["param"] == param
+    assert len(answer.error["message"]) < 350
 
 
 async def test_a_number_out_of_any_range(world: World) -> None:

@@ -9,7 +9,6 @@ import pytest
 
 from radixa.gateway import auth
 from tests.gateway.conftest import World
-from tests.gateway.fakes import Client
 
 
 async def test_no_key_and_wrong_keys(world: World) -> None:
@@ -141,13 +140,3 @@ async def test_bad_keys(world: World, body: dict[str, Any], param: str) -> None:
 async def test_a_key_nobody_has(world: World) -> None:
     answer = await world.client.delete("/v1/keys/key_0")
     assert (answer.status, answer.error["param"]) == (404, "id")
-
-
-async def test_without_keys_everyone_is_one_account(world: World) -> None:
-    anyone = auth.Identity(world.account.id, "", admin=True)
-    world.gateway.keys = auth.KeyRing(world.store, anyone)
-    client: Client = world.client.using(None)
-    assert (await client.chat()).status == 200
-    assert (await client.using("sk-whatever").chat()).status == 200
-    assert {request.namespace for request in world.engine.requests} == {world.account.id}
-    assert (await client.post("/v1/keys", {"name": "for later"})).json["account_id"] == world.account.id

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -83,6 +84,11 @@ def test_a_first_start_prints_a_key_that_works_and_ctrl_c_ends_it(smollm2: Model
         key = re.search(r"rx-[\w-]{32}", live.output)
         assert key is not None
         live.wait_ready()
+        while "is ready" not in live.output:
+            time.sleep(0.02)
+        # Shown once; what follows it has the variable.
+        assert live.output.count(key[0]) == 1
+        assert "Bearer $RADIXA_API_KEY" in live.output
         with post(live, {"messages": LONG["messages"], "max_tokens": 1}, key[0]) as answer:
             assert answer.status == 200
         live.process.send_signal(signal.SIGINT)
@@ -130,6 +136,7 @@ def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
         (["--no-auth", "--host", "0.0.0.0"], {}, "--no-auth on 0.0.0.0: refused"),
         (["nothing-like-it"], {}, "no model 'nothing-like-it'"),
         ([], {"RADIXA_STORE_URL": "mysterious"}, "store.url = 'mysterious'"),
+        ([], {"RADIXA_API_KEY": "short"}, "RADIXA_API_KEY: 5 characters can be guessed"),
         ([], {"RADIXA_API_KEY": "two words"}, "RADIXA_API_KEY: expected printable ASCII"),
     ],
 )

@@ -33,7 +33,6 @@ def test_the_second_time_reads_nothing_of_the_gguf(gguf: Path, monkeypatch: pyte
     monkeypatch.setattr("radixa.models.gguf_file.GGUFFile.__init__", never)
     assert prepare(str(gguf), dtype="bfloat16") == first
     assert first.name == "small"
-    assert first.source == str(gguf)
 
 
 def test_progress_goes_from_nothing_to_all(gguf: Path) -> None:
@@ -48,7 +47,7 @@ def test_progress_goes_from_nothing_to_all(gguf: Path) -> None:
 
 
 def test_an_interrupted_conversion_leaves_nothing(gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = convert(gguf, "small", "small")
+    folder = convert(gguf, "small")
     before = sorted(folder.iterdir())
     monkeypatch.setattr(safetensors_file, "to_bfloat16", _interrupt)
     with pytest.raises(KeyboardInterrupt):
@@ -63,7 +62,7 @@ def test_an_interrupted_conversion_leaves_nothing(gguf: Path, monkeypatch: pytes
 def test_an_interrupted_folder_is_never_used(gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("radixa.models.convert._move", _interrupt)
     with pytest.raises(KeyboardInterrupt):
-        convert(gguf, "small", "small")
+        convert(gguf, "small")
     assert list((paths().cache / "models").iterdir()) == []
 
 
@@ -72,11 +71,11 @@ def _interrupt(*_: object) -> None:
 
 
 def test_a_changed_file_is_converted_anew(gguf: Path) -> None:
-    first = convert(gguf, "small", "small")
+    first = convert(gguf, "small")
     data = bytearray(gguf.read_bytes())
     data[-1] ^= 1
     gguf.write_bytes(data)
-    assert convert(gguf, "small", "small") != first
+    assert convert(gguf, "small") != first
 
 
 def test_fingerprints_look_at_size_and_content(tmp_path: Path) -> None:
@@ -91,7 +90,7 @@ def test_fingerprints_look_at_size_and_content(tmp_path: Path) -> None:
 
 
 def test_a_gguf_that_is_gone_says_so(gguf: Path) -> None:
-    folder = convert(gguf, "small", "small")
+    folder = convert(gguf, "small")
     ensure_weights(folder, "float32")
     gguf.unlink()
     ensure_weights(folder, "float32")
@@ -100,7 +99,7 @@ def test_a_gguf_that_is_gone_says_so(gguf: Path) -> None:
 
 
 def test_a_full_disk_is_seen_before(gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = convert(gguf, "small", "small")
+    folder = convert(gguf, "small")
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000})())
     with pytest.raises(ModelError, match=r"converting small\.gguf to float32 takes \d+ MiB, more than is free"):
         ensure_weights(folder, "float32")

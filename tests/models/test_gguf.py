@@ -41,7 +41,7 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("kind", [*QUANTISED, *K_QUANTS])
 def test_every_type_of_tensor_is_dequantised(kind: str, tmp_path: Path) -> None:
     stored = write_gguf(tmp_path / "model.gguf", random_weights(), kind=kind)
-    folder = convert(tmp_path / "model.gguf", "model", "model")
+    folder = convert(tmp_path / "model.gguf", "model")
     ensure_weights(folder, "float32")
     found = safetensors.torch.load_file(folder / "model.float32.safetensors")
     assert len(found) == len(stored)
@@ -58,7 +58,7 @@ def test_a_converted_folder_is_that_model(architecture: str, tied: bool, tmp_pat
 
     weights = random_weights(architecture=architecture, tied=tied)
     write_gguf(tmp_path / "m.gguf", weights, architecture=architecture, kind="Q8_0")
-    folder = convert(tmp_path / "m.gguf", "m", "m")
+    folder = convert(tmp_path / "m.gguf", "m")
     decoder = load(folder)
     assert decoder.config.tied_head == tied
     assert decoder.config.qk_norm == (architecture == "qwen3")
@@ -74,14 +74,14 @@ def test_equals_the_gguf_reader_of_transformers(kind: str, tmp_path: Path) -> No
     """Which undoes the permutation of q and k in its own code."""
     write_gguf(tmp_path / "m.gguf", random_weights(), kind=kind)
     model = read_by_transformers(tmp_path / "m.gguf")
-    decoder = load(convert(tmp_path / "m.gguf", "m", "m"))
+    decoder = load(convert(tmp_path / "m.gguf", "m"))
     prompt = [3, 250, 17, 99, 42, 7]
     assert torch.equal(Session(decoder).step([prompt]), expected(model, prompt))
 
 
 def test_bfloat16_weights_are_the_rounded_float32_ones(tmp_path: Path) -> None:
     write_gguf(tmp_path / "m.gguf", random_weights(), kind="Q4_1")
-    folder = convert(tmp_path / "m.gguf", "m", "m")
+    folder = convert(tmp_path / "m.gguf", "m")
     for dtype in ("float32", "bfloat16"):
         ensure_weights(folder, dtype)
     wide = safetensors.torch.load_file(folder / "model.float32.safetensors")
@@ -92,7 +92,7 @@ def test_bfloat16_weights_are_the_rounded_float32_ones(tmp_path: Path) -> None:
 
 def test_tokenizer_and_template_come_along(tmp_path: Path) -> None:
     write_gguf(tmp_path / "m.gguf", random_weights())
-    folder = convert(tmp_path / "m.gguf", "m", "m")
+    folder = convert(tmp_path / "m.gguf", "m")
     tokenizer = load_tokenizer(folder)
     ids = unpack(tokenizer.encode("hello wé<|im_end|>"))
     assert [tokenizer.token_bytes(i) for i in ids[:-1]] == [b"hello", b" w", b"\xc3", b"\xa9"]
@@ -104,7 +104,7 @@ def test_tokenizer_and_template_come_along(tmp_path: Path) -> None:
 def test_llama_3_frequencies_come_along(tmp_path: Path) -> None:
     factors = np.linspace(1, 8, HEAD // 2, dtype=np.float32)
     write_gguf(tmp_path / "m.gguf", random_weights() | {"rope_freqs.weight": factors})
-    folder = convert(tmp_path / "m.gguf", "m", "m")
+    folder = convert(tmp_path / "m.gguf", "m")
     scaling = open_folder(folder).config.rope_scaling
     assert scaling is not None
     assert scaling["factors"] == factors.tolist()
@@ -132,14 +132,14 @@ def test_llama_3_frequencies_come_along(tmp_path: Path) -> None:
 )
 def test_rope_scaling_of_the_metadata(values: dict[str, Any], scaling: dict[str, Any] | None, tmp_path: Path) -> None:
     write_gguf(tmp_path / "m.gguf", random_weights(), values=values)
-    assert open_folder(convert(tmp_path / "m.gguf", "m", "m")).config.rope_scaling == scaling
+    assert open_folder(convert(tmp_path / "m.gguf", "m")).config.rope_scaling == scaling
 
 
 def test_a_sliding_window_caps_the_context(tmp_path: Path) -> None:
     write_gguf(tmp_path / "m.gguf", random_weights(), values={"{arch}.attention.sliding_window": 256})
     config = gguf_config(GGUFFile(tmp_path / "m.gguf"))
     assert config["max_position_embeddings"] == 1024
-    assert open_folder(convert(tmp_path / "m.gguf", "m", "m")).config.context_length == 256
+    assert open_folder(convert(tmp_path / "m.gguf", "m")).config.context_length == 256
 
 
 @pytest.mark.parametrize(
@@ -154,18 +154,18 @@ def test_a_sliding_window_caps_the_context(tmp_path: Path) -> None:
 def test_what_is_refused_and_why(architecture: str, values: dict[str, Any], message: str, tmp_path: Path) -> None:
     write_gguf(tmp_path / "m.gguf", random_weights(), architecture=architecture, values=values)
     with pytest.raises(ModelError, match=message):
-        convert(tmp_path / "m.gguf", "m", "m")
+        convert(tmp_path / "m.gguf", "m")
 
 
 def test_an_unknown_way_to_cut_words_is_refused(tmp_path: Path) -> None:
     write_gguf(tmp_path / "m.gguf", random_weights(), pre="nobody-knows")
     with pytest.raises(ModelError, match="words are cut as 'nobody-knows'; known here are default"):
-        convert(tmp_path / "m.gguf", "m", "m")
+        convert(tmp_path / "m.gguf", "m")
 
 
 def test_unknown_tensors_are_refused(tmp_path: Path) -> None:
     write_gguf(tmp_path / "m.gguf", random_weights() | {"blk.0.attn_sinks.weight": np.ones(8, dtype=np.float32)})
-    folder = convert(tmp_path / "m.gguf", "m", "m")
+    folder = convert(tmp_path / "m.gguf", "m")
     with pytest.raises(ModelError, match=r"tensor blk\.0\.attn_sinks\.weight belongs to no supported llama model"):
         ensure_weights(folder, "float32")
 
@@ -177,7 +177,7 @@ def test_a_damaged_file_is_refused(damage: str, tmp_path: Path) -> None:
     whole = path.read_bytes()
     path.write_bytes({"empty": b"", "text": b"not a model" * 100, "cut": whole[: len(whole) // 2]}[damage])
     with pytest.raises(ModelError, match=r"m\.gguf is not a readable GGUF file"):
-        convert(path, "m", "m")
+        convert(path, "m")
     with pytest.raises(ModelError, match="no such file"):
         GGUFFile(tmp_path / "absent.gguf")
 
@@ -187,4 +187,4 @@ def test_layers_are_complete(tmp_path: Path) -> None:
     del weights[f"blk.{LAYERS - 1}.ffn_up.weight"]
     write_gguf(tmp_path / "m.gguf", weights)
     with pytest.raises(ModelError, match=r"no tensor model\.layers\.1\.mlp\.up_proj\.weight"):
-        load(convert(tmp_path / "m.gguf", "m", "m"))
+        load(convert(tmp_path / "m.gguf", "m"))

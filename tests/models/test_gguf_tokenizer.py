@@ -44,7 +44,7 @@ def converted(folder: Path, **options: Any) -> Path:
     write_gguf(folder / "m.gguf", random_weights(), **options)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RADIXA_HOME", str(folder))
-        return convert(folder / "m.gguf", "m", "m")
+        return convert(folder / "m.gguf", "m")
 
 
 @pytest.fixture(scope="module", params=["default", "llama-bpe", "qwen2", "tekken"])

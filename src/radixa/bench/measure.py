@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from radixa.bench.base import Mode, Progress, Report, Run, Scenario
+from radixa.bench.base import Mode, Report, Run, Scenario
 from radixa.bench.bound import bound
 from radixa.bench.client import Client, connect
 from radixa.bench.cost import run_cost
@@ -22,6 +22,7 @@ from radixa.bench.server import started
 from radixa.core.base import Message
 from radixa.core.errors import CallFailed
 from radixa.core.money import TokenPrices
+from radixa.core.progress import Progress
 from radixa.models.base import ChatTemplate, Tokenizer
 
 DEFAULT_MODEL = "smollm2"

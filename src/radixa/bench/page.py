@@ -11,9 +11,9 @@ from string import Template
 
 from radixa import __version__
 from radixa.bench.base import Report, Run
-from radixa.bench.ceilings import cpu_name
 from radixa.bench.tables import dollars
 from radixa.bench.tables import percent as plain_percent
+from radixa.core.machine import cpu_name
 
 _WIDTH = 420
 """Width of a chart in the units of its view box."""

@@ -9,10 +9,10 @@ from statistics import median
 from time import perf_counter_ns
 from typing import Any
 
-from radixa.bench.base import Progress
 from radixa.bench.belady import belady
 from radixa.bench.traces import BLOCK_TOKENS, Request, Trace, read
 from radixa.core.errors import InvalidRequest
+from radixa.core.progress import Progress
 from radixa.core.tokens import TOKEN_BYTES, count
 from radixa.radix import NOTHING, EvictionPolicy, Tree, policy
 

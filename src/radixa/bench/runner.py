@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from radixa.bench.base import Measurement, Mode, Progress, RequestSpec, Run, Scenario, Thread
+from radixa.bench.base import Measurement, Mode, RequestSpec, Run, Scenario, Thread
 from radixa.bench.client import Client
 from radixa.core.base import Message
+from radixa.core.progress import Progress
 
 OpeningLine = Callable[[RequestSpec], str]
 """A line to begin a request's prompt with."""

@@ -45,7 +45,7 @@ def started(
     with tempfile.TemporaryDirectory(prefix="radixa-bench-") as folder:
         log = Path(folder) / "server.log"
         port = _free_port()
-        command = [sys.executable, "-m", "radixa", "serve", model, "--no-auth", "--port", str(port)]
+        command = [sys.executable, "-P", "-m", "radixa", "serve", model, "--no-auth", "--port", str(port)]
         environment = {
             **os.environ,
             "RADIXA_SERVER_HOST": "127.0.0.1",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +11,8 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from radixa.core.progress import Progress
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 
@@ -24,8 +26,6 @@ ApiKey = Annotated[
     str | None, typer.Option("--api-key", envvar="RADIXA_API_KEY", metavar="KEY", help="The key to send it.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
-
-Progress = Callable[[str, int, int], None]
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -77,6 +77,13 @@ def progress_bars() -> Iterator[Progress]:
             bars.update(tasks[what], completed=done, total=total or None, state=_state(done, total))
 
         yield move
+
+
+def age(seconds: float) -> str:
+    """How long ago something was, to a reader."""
+    if seconds < 60:
+        return f"{seconds:.0f} s ago"
+    return f"{seconds / 60:.0f} min ago" if seconds < 3600 else f"{seconds / 3600:.1f} h ago"
 
 
 def _state(done: int, total: int) -> str:

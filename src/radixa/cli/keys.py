@@ -31,7 +31,7 @@ def create(
     """Make a key and print it, this once; only its hash is kept.
 
     An account that does not exist yet is made. Without --account the key is of the caller's own account, or of the
-    first one in the database.
+    first one in the database. The first key of all is an administrator's.
 
     Example: radixa keys create laptop --account research
     """
@@ -42,6 +42,8 @@ def create(
         from radixa.cli import local_keys
 
         made = local_keys.create(name, account, admin)
+    if made["admin"] and not admin:
+        typer.echo("There was no administrator's key yet, so this is one.", err=True)
     if as_json:
         print_json(made)
     else:

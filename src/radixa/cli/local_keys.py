@@ -14,14 +14,15 @@ if TYPE_CHECKING:
 
 
 def create(name: str, account: str | None, admin: bool) -> dict[str, Any]:
-    from radixa.store.sql import ensure_first_account
+    """The first key is an administrator's, whatever `admin` says, as it is where a server makes it."""
+    from radixa.store.sql import ensure_first_account, has_administrator
 
     with _store() as store:
         if account is None:
             owner = ensure_first_account(store)
         else:
             owner = store.find_account(account) or store.create_account(account)
-        key, secret = store.create_key(owner.id, name, admin=admin)
+        key, secret = store.create_key(owner.id, name, admin=admin or not has_administrator(store))
     return {**_public(key), "key": secret}
 
 

@@ -48,11 +48,10 @@ def serve(
     config = load(file, {name: value for name, value in given.items() if value is not None}).config
     screen = console()
     address = ""
-    key: str | None = None
 
     def listening(url: str, secret: str | None) -> None:
-        nonlocal address, key
-        address, key = url, secret
+        nonlocal address
+        address = url
         screen.print(f"Radixa listens at {url}", soft_wrap=True)
         if secret:
             show_key(secret)
@@ -67,7 +66,7 @@ def serve(
 
         def ready(name: str) -> None:
             progress(START, 1, 1)
-            screen.print(f"{name} is ready.\n\n{example(address, key, name, auth=config.server.auth)}", soft_wrap=True)
+            screen.print(f"{name} is ready.\n\n{example(address, name, auth=config.server.auth)}", soft_wrap=True)
 
         run(config, Events(listening, progress, ready, lambda: screen.print("Finishing what runs, then stopping.")))
 
@@ -75,13 +74,14 @@ def serve(
 START = "Starting the engine"
 
 
-def example(address: str, key: str | None, model: str, *, auth: bool) -> str:
-    """How to send the first request."""
-    shown = key or ("$RADIXA_API_KEY" if auth else "none")
-    header = f' -H "Authorization: Bearer {shown}"' if auth else ""
+def example(address: str, model: str, *, auth: bool) -> str:
+    """How to send the first request. A key is a secret, which nobody wants in a shell's history or a script."""
+    header = ' -H "Authorization: Bearer $RADIXA_API_KEY"' if auth else ""
     body = f'{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello"}}]}}'
+    imports, key = ("import os\n", 'os.environ["RADIXA_API_KEY"]') if auth else ("", '"none"')
     return (
+        f"{'With your key in RADIXA_API_KEY:' if auth else 'For example:'}\n\n"
         f"curl {address}/v1/chat/completions{header} -H 'Content-Type: application/json' -d '{body}'\n\n"
-        f"from openai import OpenAI\n"
-        f'client = OpenAI(base_url="{address}/v1", api_key="{shown}")'
+        f"{imports}from openai import OpenAI\n"
+        f'client = OpenAI(base_url="{address}/v1", api_key={key})'
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from radixa.cli.common import DEFAULT_URL, ApiKey, Json, Url, console, print_json
+from radixa.cli.common import DEFAULT_URL, ApiKey, Json, Url, age, console, print_json
 
 MOST_NODES = 10_000
 """As many as a server gives."""
@@ -70,9 +70,3 @@ def excerpt(text: str | None, length: int = 60) -> str:
     """The beginning and the end of a text on one line; nothing where the caller may not see it."""
     line = " ".join((text or "").split())
     return line if len(line) <= length else f"{line[: length * 2 // 3]} … {line[-length // 3 :]}"
-
-
-def age(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.0f} s ago"
-    return f"{seconds / 60:.0f} min ago" if seconds < 3600 else f"{seconds / 3600:.1f} h ago"

@@ -7,7 +7,7 @@ from datetime import datetime
 from html import escape
 from typing import Any
 
-from radixa.cli.tree import age
+from radixa.cli.common import age
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d232b; --dim: #68727e; --paper: #fbfbf9; --line: #dcdfd9; --bar: #2f7d6b; }

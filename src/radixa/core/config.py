@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from radixa.core.addresses import without_password
 from radixa.core.errors import ConfigError
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -62,6 +63,13 @@ class CacheConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     force_miss: bool = False
     """Keep the whole path and reuse nothing: the honest baseline."""
 
+    @property
+    def mode(self) -> Literal["radix", "force_miss", "none"]:
+        """What the engine does with prefixes."""
+        if not self.enabled:
+            return "none"
+        return "force_miss" if self.force_miss else "radix"
+
 
 class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Dollars per million tokens, as people write them; integers from here on (`core.money`)."""
@@ -86,7 +94,6 @@ class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tpm: Count | None = None
     context: Count | None = None
     shutdown_date: str | None = None
-    note: str = ""
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -111,13 +118,15 @@ class Loaded:
     """By dotted name, such as `engine.dtype`; a name that is absent has its default."""
 
     def rows(self) -> list[tuple[str, Any, str]]:
-        """Every scalar value as (dotted name, value, origin), in order."""
+        """Every scalar value as (dotted name, value, origin), in order; passwords are left out."""
         found = []
         for section in SECTIONS:
             part = getattr(self.config, section)
             for name in part.__struct_fields__:
                 dotted = f"{section}.{name}"
-                found.append((dotted, getattr(part, name), self.origins.get(dotted, "default")))
+                value = getattr(part, name)
+                shown = without_password(value) if dotted == "store.url" else value
+                found.append((dotted, shown, self.origins.get(dotted, "default")))
         return found
 
 

@@ -71,6 +71,12 @@ class MethodNotAllowed(InvalidRequest):
     status = 405
 
 
+class UnsupportedMediaType(InvalidRequest):
+    """415: a body that does not say it is JSON, where that is asked for."""
+
+    status = 415
+
+
 class EngineUnavailable(RadixaError):
     """503: the engine is not ready, or its process died while it worked on this request."""
 

@@ -39,3 +39,17 @@ def paths() -> Paths:
         )
     models = os.environ.get("RADIXA_MODELS")
     return Paths(found.data, Path(models).expanduser(), found.cache) if models else found
+
+
+def make_folder(folder: Path) -> Path:
+    """Make `folder` where it is missing, and return it. OSError where it cannot be made.
+
+    Whatever makes the data folder makes it for this user alone (0700), whether it was after the database or a model; a
+    folder that exists keeps the mode it has.
+    """
+    data = paths().data.absolute()
+    if folder.absolute().is_relative_to(data):
+        data.parent.mkdir(parents=True, exist_ok=True)
+        data.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

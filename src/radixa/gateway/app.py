@@ -12,6 +12,7 @@ import time
 from radixa.core.errors import EngineUnavailable, MethodNotAllowed, NotFound, RadixaError
 from radixa.gateway.base import EventStream, Header, Receive, Response, Route, Scope, Send
 from radixa.gateway.errors import error_json
+from radixa.gateway.loopback import check_local
 from radixa.gateway.request import ClientLeft, Request
 from radixa.gateway.routes import PREFIXES, ROUTES
 from radixa.gateway.state import Gateway
@@ -71,6 +72,8 @@ class App:
 
     async def _answer(self, route: Route, request: Request) -> Response | EventStream:
         try:
+            if not self.gateway.config.server.auth:
+                check_local(request)
             if route is _UNKNOWN:
                 raise NotFound(f"Invalid URL ({request.method} {request.path})", code="unknown_url")
             if request.method == "OPTIONS":

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from radixa.core.errors import Unauthorized
 from radixa.store.base import Store
 from radixa.store.secrets import digest
 
+_THREADS = 2
 REMEMBER_S = 2.0
 """How long a key is believed without asking the store again: the longest that one revoked elsewhere still works."""
 
@@ -31,6 +33,8 @@ class KeyRing:
         self._store = store
         self._anyone = anyone
         self._known: dict[str, tuple[Identity, float]] = {}
+        # Its own threads, so that no key waits behind texts that are being put together in the shared ones.
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="keys")
 
     async def identify(self, authorization: bytes | None) -> Identity:
         """Whose key the `Authorization` header carries. Unauthorized where there is none, or not one of ours."""
@@ -41,7 +45,7 @@ class KeyRing:
         known = self._known.get(found)
         if known is not None and time.monotonic() < known[1]:
             return known[0]
-        key = await asyncio.to_thread(self._store.key_by_digest, found)
+        key = await asyncio.get_running_loop().run_in_executor(self._threads, self._store.key_by_digest, found)
         if key is None:
             self._known.pop(found, None)
             raise Unauthorized(
@@ -54,6 +58,9 @@ class KeyRing:
     def forget(self, key_digest: str) -> None:
         """Ask the store again at this key's next request: it was revoked."""
         self._known.pop(key_digest, None)
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _bearer(authorization: bytes | None) -> str:

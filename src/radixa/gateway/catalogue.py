@@ -14,6 +14,7 @@ import msgspec
 from radixa.core.config import ModelEntry
 from radixa.core.errors import ConfigError, ModelNotFound
 from radixa.core.money import FREE, TokenPrices, token_prices
+from radixa.gateway.errors import shown
 
 EMBEDDED = "radixa"
 """The provider that is our own engine."""
@@ -101,7 +102,7 @@ class Catalogue:
     def _missing(self, name: str) -> str:
         known = self._known.get(name)
         if known is None:
-            return f"The model `{name}` does not exist or you do not have access to it."
+            return f"The model `{shown(name)}` does not exist or you do not have access to it."
         variable = KEY_VARIABLES.get(known.entry.provider)
         if variable is None:
             reason = f"it names no provider that we know ({known.entry.provider})"

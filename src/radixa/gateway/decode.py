@@ -7,7 +7,9 @@ while requests are well-formed.
 
 from __future__ import annotations
 
+import asyncio
 import re
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any, Generic, TypeVar
 
@@ -15,11 +17,17 @@ import msgspec
 from msgspec import inspect
 
 from radixa.core.errors import InvalidRequest
+from radixa.gateway.errors import shown
+from radixa.gateway.values import check_values
 
 T = TypeVar("T")
 
 _AT = re.compile(r" - at `(?:key in `)?\$(?P<path>.*?)`?$")
 _STEP = re.compile(r"\.(?P<field>[^.\[]+)|\[(?P<index>\d+)\]|\[\.\.\.\]")
+
+_LARGE_BYTES = 256 * 1024
+_beside = ThreadPoolExecutor(1, thread_name_prefix="decode")
+"""For bodies larger than that: one at a time, since decoding holds the interpreter's lock."""
 
 
 class BodyDecoder(Generic[T]):
@@ -28,6 +36,16 @@ class BodyDecoder(Generic[T]):
     def __init__(self, kind: type[T]) -> None:
         self._kind = kind
         self._decode = msgspec.json.Decoder(kind).decode
+
+    async def read(self, body: bytes) -> T:
+        """Decode `body`; a large one beside the loop, and only if it does not hold too many values."""
+        if len(body) <= _LARGE_BYTES:
+            return self(body)
+        return await asyncio.get_running_loop().run_in_executor(_beside, self._large, body)
+
+    def _large(self, body: bytes) -> T:
+        check_values(body)
+        return self(body)
 
     def __call__(self, body: bytes) -> T:
         try:
@@ -42,7 +60,8 @@ class BodyDecoder(Generic[T]):
 
 def _unreadable(reason: str) -> InvalidRequest:
     return InvalidRequest(
-        f"We could not parse the JSON body of your request: {reason}. Expected a JSON object.", code="invalid_json"
+        f"We could not parse the JSON body of your request: {shown(reason)}. Expected a JSON object.",
+        code="invalid_json",
     )
 
 
@@ -59,7 +78,7 @@ def _explain(message: str, kind: Any, body: bytes) -> InvalidRequest:
         return InvalidRequest(f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
     if not path:
         return _unreadable(text)
-    param = path.lstrip(".").replace("[...]", "")
+    param = shown(path.lstrip(".").replace("[...]", ""))
     explained = None
     try:
         explained = _walk(path, "", _type_info(kind), msgspec.json.decode(body))
@@ -67,7 +86,9 @@ def _explain(message: str, kind: Any, body: bytes) -> InvalidRequest:
         pass  # A number that no type can hold: msgspec's own words have to do.
     except msgspec.DecodeError as error:
         return _unreadable(str(error))
-    return explained or InvalidRequest(f"Invalid value for '{param}': {text}.", param=param, code="invalid_value")
+    return explained or InvalidRequest(
+        f"Invalid value for '{param}': {shown(text)}.", param=param, code="invalid_value"
+    )
 
 
 def _walk(path: str, param: str, info: inspect.Type, value: Any) -> InvalidRequest | None:
@@ -91,7 +112,7 @@ def _walk(path: str, param: str, info: inspect.Type, value: Any) -> InvalidReque
         return None
     # msgspec does not say which entry of a dict it refused: take the first that is wrong.
     entries = [(k, v, o) for o in options if isinstance(o, inspect.DictType) for k, v in value.items()]
-    return next(filter(None, (_walk(rest, f"{param}.{k}", o.value_type, v) for k, v, o in entries)), None)
+    return next(filter(None, (_walk(rest, f"{param}.{shown(k)}", o.value_type, v) for k, v, o in entries)), None)
 
 
 def _complaint(param: str, info: inspect.Type, value: Any) -> InvalidRequest | None:
@@ -120,7 +141,7 @@ def _out_of_range(param: str, option: inspect.Type, value: Any) -> InvalidReques
             ]:
                 if bad:
                     where = "below minimum" if side == "min" else "above maximum"
-                    text = f"{kind} {where} value. Expected a value {sign} {bound:g}, but got {value} instead."
+                    text = f"{kind} {where} value. Expected a value {sign} {bound:g}, but got {shown(value)} instead."
                     code = f"{kind}_{where.split()[0]}_{side}_value"
         case inspect.StrType() | inspect.ListType():
             kind = "string" if isinstance(option, inspect.StrType) else "array"
@@ -134,11 +155,16 @@ def _out_of_range(param: str, option: inspect.Type, value: Any) -> InvalidReques
                 text = f"{kind} too long. Expected {a} {kind} with maximum length {option.max_length}, "
                 text += f"but got {a} {kind} with length {len(value)} instead."
                 code = f"{kind}_above_max_length"
+        case inspect.DictType():
+            if option.max_length is not None and len(value) > option.max_length:
+                text = f"object too large. Expected an object with at most {option.max_length} entries, "
+                text += f"but got one with {len(value)} instead."
+                code = "object_above_max_length"
         case inspect.LiteralType():
             if value not in option.values:
                 allowed = ", ".join(f"'{v}'" for v in option.values)
                 return InvalidRequest(
-                    f"Invalid value for '{param}': '{value}'. Supported values are: {allowed}.",
+                    f"Invalid value for '{param}': '{shown(value)}'. Supported values are: {allowed}.",
                     param=param,
                     code="invalid_value",
                 )

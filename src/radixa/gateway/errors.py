@@ -18,12 +18,21 @@ class ErrorEnvelope(msgspec.Struct, frozen=True):
     error: ErrorBody
 
 
+_SHOWN_CHARACTERS = 100
+
 _encode = msgspec.json.Encoder().encode
 
 
 def error_json(error: RadixaError) -> bytes:
     """The body of an error answer, and the `data:` of one in mid-stream."""
     return _encode(ErrorEnvelope(ErrorBody(error.message, error.kind, error.param, error.code)))
+
+
+def shown(value: object) -> str:
+    """A caller's value as a message repeats it: enough to recognise it, never megabytes."""
+    # Python writes no integer of more than 4,300 digits.
+    text = "a very long number" if isinstance(value, int) and value.bit_length() > 4096 else str(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
 def unsupported(param: str, what: str) -> InvalidRequest:

@@ -9,7 +9,9 @@ from msgspec import Meta
 
 from radixa.core.base import SamplingParams
 from radixa.core.errors import InvalidRequest
-from radixa.gateway.errors import contradiction, unsupported
+from radixa.gateway.errors import contradiction, shown, unsupported
+from radixa.gateway.presence import NULL, refuse
+from radixa.gateway.request import whole
 from radixa.gateway.wishes import CacheWishes
 
 Tokens = Annotated[int, Meta(ge=1, le=2**31 - 1)]
@@ -18,6 +20,9 @@ Bias = Annotated[float, Meta(ge=-100, le=100)]
 StopText = Annotated[str, Meta(min_length=1, max_length=1024)]
 
 MAX_STOPS = 4
+MAX_BIASES = 1024
+MAX_TOKEN_IDS = 1 << 17
+"""In one prompt, or in one text to be put together."""
 
 
 class StreamOptions(msgspec.Struct, frozen=True):
@@ -38,16 +43,16 @@ class GenerationBody(CacheWishes, frozen=True, kw_only=True):
     presence_penalty: Penalty | None = None
     seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
     stop: StopText | Annotated[list[StopText], Meta(max_length=MAX_STOPS)] | None = None
-    logit_bias: dict[str, Bias] | None = None
+    logit_bias: Annotated[dict[str, Bias], Meta(max_length=MAX_BIASES)] | None = None
     # What other engines' users send in extra_body.
     top_k: Annotated[int, Meta(ge=-1, le=2**31 - 1)] | None = None
     min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
-    repetition_penalty: Annotated[float, Meta(gt=0, le=10)] | None = None
+    repetition_penalty: Annotated[float, Meta(ge=0.01, le=10)] | None = None
     ignore_eos: bool | None = None
     stop_token_ids: Annotated[list[Annotated[int, Meta(ge=0, le=2**31 - 1)]], Meta(max_length=64)] | None = None
     # What OpenAI has and the embedded engine has not; absent, null and "off" are all well.
-    tools: list[Any] | None = None
-    functions: list[Any] | None = None
+    tools: msgspec.Raw = NULL
+    functions: msgspec.Raw = NULL
     response_format: dict[str, Any] | None = None
 
 
@@ -74,8 +79,8 @@ def sampling(body: GenerationBody, *, max_tokens: int, logprobs: int | None, voc
 def check_supported(body: GenerationBody) -> None:
     """Refuse what the embedded engine would have to leave out silently."""
     for name in ("tools", "functions"):
-        if getattr(body, name):
-            raise unsupported(name, "the embedded engine calls no tools. Describe them in the prompt instead.")
+        why = "the embedded engine calls no tools. Describe them in the prompt instead."
+        refuse(getattr(body, name), name, "an array", why)
     if body.response_format is not None and body.response_format.get("type") != "text":
         raise unsupported("response_format", 'the embedded engine answers in plain text only: {"type": "text"}.')
     if body.stream_options is not None and not body.stream:
@@ -107,14 +112,15 @@ def _token_ids(token_ids: list[int], vocab_size: int) -> tuple[int, ...]:
 def _biases(biases: dict[str, float], vocab_size: int) -> dict[int, float]:
     found = {}
     for key, bias in biases.items():
-        if not key.isdecimal() or not key.isascii():
+        token_id = whole(key)
+        if token_id is None:
             raise InvalidRequest(
-                f"Invalid key in 'logit_bias': '{key}'. Expected a token id, such as '{vocab_size - 1}'.",
+                f"Invalid key in 'logit_bias': '{shown(key)}'. Expected a token id, such as '{vocab_size - 1}'.",
                 param="logit_bias",
                 code="invalid_value",
             )
-        check_token_id(int(key), "logit_bias", vocab_size)
-        found[int(key)] = bias
+        check_token_id(token_id, "logit_bias", vocab_size)
+        found[token_id] = bias
     return found
 
 
@@ -122,7 +128,7 @@ def check_token_id(token_id: int, param: str, vocab_size: int) -> None:
     """InvalidRequest for an id outside the vocabulary."""
     if not 0 <= token_id < vocab_size:
         raise InvalidRequest(
-            f"Invalid token id in '{param}': {token_id}. Expected 0 to {vocab_size - 1}.",
+            f"Invalid token id in '{param}': {shown(token_id)}. Expected 0 to {vocab_size - 1}.",
             param=param,
             code="invalid_value",
         )

@@ -8,8 +8,10 @@ import msgspec
 
 from radixa.core.base import Message
 from radixa.core.errors import InvalidRequest
-from radixa.gateway.errors import unsupported
+from radixa.gateway.errors import shown, unsupported
 from radixa.gateway.wishes import Breakpoint, Ephemeral
+
+MAX_MESSAGES = 10_000
 
 
 class ContentPart(msgspec.Struct, frozen=True):
@@ -53,7 +55,7 @@ def _plain(message: ChatMessage, where: str) -> Message:
 def _text(part: ContentPart, where: str) -> str:
     if part.type != "text":
         raise InvalidRequest(
-            f"Invalid value for '{where}.type': '{part.type}'. The embedded engine reads text only: 'text'.",
+            f"Invalid value for '{where}.type': '{shown(part.type)}'. The embedded engine reads text only: 'text'.",
             param=f"{where}.type",
             code="invalid_value",
         )

@@ -12,11 +12,14 @@ from urllib.parse import parse_qsl
 from radixa.core.errors import BodyTooLarge, InvalidRequest
 from radixa.gateway.auth import Identity
 from radixa.gateway.base import Receive, Scope
+from radixa.gateway.errors import shown
 from radixa.providers.streams import T, closing
 
 _DRAIN_FACTOR = 4
 """A body over the limit is still read, and thrown away, up to this many limits: most clients send all of it before they
 read an answer, and would otherwise see a broken connection instead of the 413."""
+
+_MOST_DIGITS = 20
 
 
 class ClientLeft(Exception):
@@ -115,10 +118,16 @@ def integer(query: dict[str, str], name: str, default: int, low: int, high: int)
     text = query.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdecimal()) or not low <= int(text) <= high:
+    number = whole(text)
+    if number is None or not low <= number <= high:
         raise InvalidRequest(
-            f"Invalid '{name}': '{text}'. Expected a whole number from {low} to {high}.",
+            f"Invalid '{name}': '{shown(text)}'. Expected a whole number from {low} to {high}.",
             param=name,
             code="invalid_value",
         )
-    return int(text)
+    return number
+
+
+def whole(text: str) -> int | None:
+    """The number that decimal digits write; None for anything else, and for more digits than any of ours has."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else None

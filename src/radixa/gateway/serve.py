@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from radixa.core.config import Config
 from radixa.core.errors import RadixaError
+from radixa.core.progress import Progress
 from radixa.engine.base import EngineSettings
 from radixa.gateway.address import Address, bindable
 from radixa.gateway.app import App
 from radixa.gateway.auth import Identity, KeyRing
 from radixa.gateway.state import Gateway
-from radixa.models.base import ModelFolder, Progress
+from radixa.models.base import ModelFolder
 from radixa.providers.local import LocalProvider
 from radixa.store.base import Store
 
@@ -131,7 +132,7 @@ def engine_settings(config: Config, folder: ModelFolder) -> EngineSettings:
         kv_tokens=engine.kv_tokens,
         kv_bytes=engine.kv_bytes,
         page_size=engine.page_size,
-        cache="none" if not cache.enabled else "force_miss" if cache.force_miss else "radix",
+        cache=cache.mode,
         eviction=cache.eviction,
         attention=engine.attention,
         max_running=engine.max_running,

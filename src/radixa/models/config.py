@@ -64,7 +64,6 @@ def read_config(folder: Path) -> ModelConfig:
         mlp_bias=bool(raw.get("mlp_bias", False)) and family == "llama",
         qk_norm=family == "qwen3",
         eos_token_ids=_eos(folder, raw),
-        bos_token_id=raw.get("bos_token_id"),
     )
 
 

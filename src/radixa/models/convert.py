@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from radixa.core.errors import ModelError
-from radixa.core.paths import paths
-from radixa.models.base import Progress
-from radixa.models.load import ORIGIN
+from radixa.core.paths import make_folder, paths
+from radixa.core.progress import Progress
+from radixa.models.base import ORIGIN
 
 if TYPE_CHECKING:
     from radixa.models.gguf_file import FloatArray
@@ -32,7 +32,7 @@ _SAMPLES = 64
 _SAMPLE_BYTES = 1 << 16
 
 
-def convert(gguf: Path, name: str, source: str, progress: Progress | None = None) -> Path:
+def convert(gguf: Path, name: str, progress: Progress | None = None) -> Path:
     """The folder made from `gguf`, made now if it does not exist yet. Weights are left to `ensure_weights`."""
     folder = paths().cache / "models" / f"{re.sub(r'[^A-Za-z0-9._-]', '-', name)}-{fingerprint(gguf)}"
     if (folder / ORIGIN).is_file():
@@ -47,12 +47,12 @@ def convert(gguf: Path, name: str, source: str, progress: Progress | None = None
         "config.json": _json(gguf_config(file)),
         "tokenizer.json": _json(tokenizer_json(file)),
         "tokenizer_config.json": _json(tokenizer_config(file)),
-        ORIGIN: _json({"name": name, "source": source, "gguf": str(gguf.resolve())}),
+        ORIGIN: _json({"name": name, "gguf": str(gguf.resolve())}),
     }
     template = file.get("tokenizer.chat_template")
     if template:
         texts["chat_template.jinja"] = template
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent, ignore_cleanup_errors=True) as made:
         half = Path(made) / "folder"
         half.mkdir()

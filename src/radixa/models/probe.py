@@ -11,9 +11,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
-import platform
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -22,7 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from radixa.core.errors import ModelError
-from radixa.core.paths import paths
+from radixa.core.lifeline import command, lifeline
+from radixa.core.machine import cpu_name
+from radixa.core.paths import make_folder, paths
 from radixa.kernels.library import library_path
 
 if TYPE_CHECKING:
@@ -107,16 +107,6 @@ def _one_after_the_other(products: Sequence[Linear], x: Tensor) -> None:
         product(x)
 
 
-def cpu_name() -> str:
-    """The CPU as the system names it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    named = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.machine()
-
-
 def _score(times: list[float]) -> float:
     prefill, decode = times
     return prefill * decode
@@ -146,8 +136,8 @@ def _measured() -> Times:
 
 
 def _measure_apart() -> Times:
-    command = [sys.executable, "-m", "radixa.models.probe"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    with lifeline() as stdin:
+        done = subprocess.run(command("radixa.models.probe"), stdin=stdin, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         said = (done.stderr.strip().splitlines() or ["no output"])[-1]
         raise ModelError(f"cannot measure what is fastest on this machine ({said})")
@@ -165,7 +155,7 @@ def _read(file: Path) -> dict[str, Times]:
 
 
 def _write(file: Path, known: dict[str, Times]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(file.parent)
     handle, half = tempfile.mkstemp(prefix=".probe-", dir=file.parent)
     with os.fdopen(handle, "w") as out:
         json.dump(known, out, indent=1)

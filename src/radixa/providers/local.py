@@ -11,7 +11,7 @@ import msgspec
 
 from radixa.core import tokens
 from radixa.core.base import GenerateChunk, GenerateRequest, Message, SamplingParams
-from radixa.core.errors import ContextTooLong, EngineUnavailable, InvalidRequest
+from radixa.core.errors import ContextTooLong, InvalidRequest
 from radixa.engine.base import Engine, EngineRequest
 from radixa.models.base import ChatTemplate, Tokenizer
 from radixa.providers.streams import closing, merged
@@ -134,10 +134,6 @@ class LocalProvider:
         )
         async with closing(self.engine.generate(wanted)) as outputs:
             async for output in outputs:
-                if output.fault is not None:
-                    raise output.fault.error()
-                if output.finish_reason in ("abort", "error"):
-                    raise EngineUnavailable("the engine gave this request up before it was answered")
                 yield GenerateChunk(
                     index=index,
                     text=output.text,

@@ -34,14 +34,16 @@ class Store(Protocol):
     """Accounts and keys. Methods are synchronous and quick; the gateway keeps a digest cache in front of them."""
 
     def create_account(self, name: str) -> Account:
-        """InvalidRequest where the name is taken."""
+        """InvalidRequest where the name is taken, or could be an id."""
         ...
 
     def accounts(self) -> list[Account]:
         """Oldest first."""
         ...
 
-    def find_account(self, id_or_name: str) -> Account | None: ...
+    def find_account(self, id_or_name: str) -> Account | None:
+        """One word means one account: no name begins as ids do."""
+        ...
 
     def create_key(
         self, account_id: str, name: str, *, admin: bool = False, secret: str | None = None

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
+from radixa.core.addresses import without_password
 from radixa.core.errors import ConfigError
+from radixa.core.paths import make_folder
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -52,23 +55,19 @@ def _parse(url: str) -> URL:
         return make_url(url)
     except ArgumentError as error:
         raise ConfigError(
-            f"store.url = {url!r}: expected a URL such as sqlite:///radixa.db or postgresql://…"
+            f"store.url = {without_password(url)!r}: expected a URL such as sqlite:///radixa.db or postgresql://…"
         ) from error
 
 
 def _shown(url: URL) -> str:
     """The URL for a message, its password hidden."""
-    return repr(url.render_as_string(hide_password=True))
+    return repr(without_password(url.render_as_string(hide_password=True)))
 
 
 def _sqlite(url: URL) -> Engine:
     """SQLite as a server needs it: readers beside a writer (WAL), waiting for a lock, foreign keys checked."""
     if url.database and url.database != ":memory:":
-        folder = Path(url.database).absolute().parent
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise ConfigError(f"store.url = {_shown(url)}: cannot make {folder}: {error.strerror}") from error
+        _make_file(Path(url.database).absolute(), url)
     engine = create_engine(url)
 
     @event.listens_for(engine, "connect")
@@ -81,3 +80,15 @@ def _sqlite(url: URL) -> Engine:
         cursor.close()
 
     return engine
+
+
+def _make_file(file: Path, url: URL) -> None:
+    """Make a missing database, empty and for this user alone; SQLite gives its -wal and -shm the same mode."""
+    try:
+        make_folder(file.parent)
+    except OSError as error:
+        raise ConfigError(f"store.url = {_shown(url)}: cannot make {file.parent}: {error.strerror}") from error
+    try:
+        os.close(os.open(file, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise ConfigError(f"store.url = {_shown(url)}: cannot open the database: {error.strerror}") from error

@@ -19,6 +19,10 @@ from radixa.store.database import connect
 from radixa.store.schema import accounts, keys
 from radixa.store.secrets import digest, hint, new_secret
 
+_ACCOUNT = "acct_"
+_LEAST_KEY = 16
+"""Characters of a key that somebody else made: fewer cannot be the 128 bits that make a plain hash safe."""
+
 
 class SqlStore:
     """Accounts and keys in a database. Safe to use from several threads."""
@@ -27,8 +31,12 @@ class SqlStore:
         self._engine = engine
 
     def create_account(self, name: str) -> Account:
-        """InvalidRequest where the name is taken."""
-        account = Account(id=_new_id("acct"), name=name, created=int(time.time()))
+        """InvalidRequest where the name is taken, or could be an id."""
+        if name.startswith(_ACCOUNT):
+            raise InvalidRequest(
+                f"There is no account '{name}', and none can be named so: ids begin with '{_ACCOUNT}'.", param="account"
+            )
+        account = Account(id=_new_id(_ACCOUNT), name=name, created=int(time.time()))
         try:
             with self._engine.begin() as connection:
                 connection.execute(insert(accounts).values(id=account.id, name=account.name, created=account.created))
@@ -53,7 +61,7 @@ class SqlStore:
         """NotFound where there is no such account."""
         secret = secret or new_secret()
         key = ApiKey(
-            id=_new_id("key"),
+            id=_new_id("key_"),
             account_id=account_id,
             name=name,
             digest=digest(secret),
@@ -108,7 +116,7 @@ class SqlStore:
 
 def _new_id(kind: str) -> str:
     """An id that sorts by its time, so that "oldest first" also holds within a second."""
-    return f"{kind}_{time.time_ns():016x}{random.token_hex(4)}"
+    return f"{kind}{time.time_ns():016x}{random.token_hex(4)}"
 
 
 def _key(row: Any) -> ApiKey:
@@ -120,16 +128,23 @@ def open_store(config: StoreConfig, default: Path | None = None) -> SqlStore:
     return SqlStore(connect(config.url, default or paths().database))
 
 
-def ensure_first_key(store: Store) -> str | None:
-    """On the first start make an account and its administrator's key; returns the key's secret if it was generated.
+def has_administrator(store: Store) -> bool:
+    """Whether any key can still manage the others."""
+    known = store.keys()
+    return any(key.admin and key.revoked is None for key in known)
 
-    `RADIXA_API_KEY`, where it is set and not empty, is that first key instead. On later starts nothing happens.
+
+def ensure_first_key(store: Store) -> str | None:
+    """Where no administrator's key works, make one, of the first account; returns its secret if it was generated.
+
+    `RADIXA_API_KEY`, where it is set and not empty, is that key instead: ConfigError where it cannot be. On later
+    starts nothing happens.
     """
-    if store.keys():
+    if has_administrator(store):
         return None
     given = os.environ.get("RADIXA_API_KEY") or None
-    if given is not None and (not given.isascii() or not given.isprintable() or " " in given):
-        raise ConfigError("RADIXA_API_KEY: expected printable ASCII characters without spaces, it travels in a header")
+    if given is not None:
+        _check_given(store, given)
     account = ensure_first_account(store)
     _, secret = store.create_key(account.id, "first key", admin=True, secret=given)
     return secret if given is None else None
@@ -139,3 +154,18 @@ def ensure_first_account(store: Store) -> Account:
     """The oldest account, made where there is none: the administrator's, and everyone's under `--no-auth`."""
     existing = store.accounts()
     return existing[0] if existing else store.create_account("default")
+
+
+def _check_given(store: Store, secret: str) -> None:
+    if not secret.isascii() or not secret.isprintable() or " " in secret:
+        raise ConfigError("RADIXA_API_KEY: expected printable ASCII characters without spaces, it travels in a header")
+    if len(secret) < _LEAST_KEY:
+        raise ConfigError(
+            f"RADIXA_API_KEY: {len(secret)} characters can be guessed; the first key needs at least {_LEAST_KEY}, such "
+            "as rx- and what `openssl rand -hex 16` prints"
+        )
+    existing = store.keys()
+    known = next((key for key in existing if key.digest == digest(secret)), None)
+    if known is not None:
+        state = "is revoked" if known.revoked is not None else "is not an administrator's"
+        raise ConfigError(f"RADIXA_API_KEY: the first key must be a new one, and this one ({known.id}) {state}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -15,7 +15,8 @@ from radixa.gateway.decode import BodyDecoder
 from radixa.gateway.errors import contradiction, unsupported
 from radixa.gateway.generation import GenerationBody, Tokens, include_usage
 from radixa.gateway.logprobs import ChatLogprobs, chat_logprobs
-from radixa.gateway.messages import ChatMessage, asks_for_cache, plain_messages
+from radixa.gateway.messages import MAX_MESSAGES, ChatMessage, asks_for_cache, plain_messages
+from radixa.gateway.presence import NULL, refuse
 from radixa.gateway.request import Request
 from radixa.gateway.state import Gateway
 from radixa.gateway.usage import UsageBody
@@ -24,12 +25,12 @@ DONE = b"data: [DONE]\n\n"
 
 
 class ChatBody(GenerationBody, frozen=True, kw_only=True):
-    messages: Annotated[list[ChatMessage], Meta(min_length=1)]
+    messages: Annotated[list[ChatMessage], Meta(min_length=1, max_length=MAX_MESSAGES)]
     max_completion_tokens: Tokens | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     modalities: list[str] | None = None
-    audio: dict[str, Any] | None = None
+    audio: msgspec.Raw = NULL
 
 
 class ChatMessageBody(msgspec.Struct, frozen=True):
@@ -82,7 +83,7 @@ _decode = BodyDecoder(ChatBody)
 
 
 async def create(gateway: Gateway, request: Request) -> Response | EventStream:
-    body = _decode(await request.body(gateway.config.server.max_body_bytes))
+    body = await _decode.read(await request.body(gateway.config.server.max_body_bytes))
     answering = await begin(
         gateway,
         request,
@@ -109,9 +110,10 @@ def _max_tokens(body: ChatBody) -> int | None:
 
 def _logprobs(body: ChatBody) -> int | None:
     """Alternatives per token, None for no log-probabilities. Also the last of the checks that only chat needs."""
-    if body.audio is not None or (body.modalities is not None and body.modalities != ["text"]):
-        field = "audio" if body.audio is not None else "modalities"
-        raise unsupported(field, "the embedded engine answers in text only.")
+    why = "the embedded engine answers in text only."
+    refuse(body.audio, "audio", "an object", why)
+    if body.modalities is not None and body.modalities != ["text"]:
+        raise unsupported("modalities", why)
     if body.top_logprobs is not None and not body.logprobs:
         raise contradiction("top_logprobs", "The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled.")
     return (body.top_logprobs or 0) if body.logprobs else None

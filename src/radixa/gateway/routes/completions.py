@@ -14,16 +14,18 @@ from radixa.gateway.answering import MAX_ANSWERS, Answering, Content, begin, col
 from radixa.gateway.base import EventStream, Response, encode, served_by
 from radixa.gateway.decode import BodyDecoder
 from radixa.gateway.errors import unsupported
-from radixa.gateway.generation import GenerationBody, check_token_id, include_usage
+from radixa.gateway.generation import MAX_TOKEN_IDS, GenerationBody, check_token_id, include_usage
 from radixa.gateway.logprobs import TextLogprobs, text_logprobs
 from radixa.gateway.request import Request
 from radixa.gateway.routes.chat import DONE
 from radixa.gateway.state import Gateway
 from radixa.gateway.usage import UsageBody
 
+TokenIds = Annotated[list[int], Meta(max_length=MAX_TOKEN_IDS)]
+
 
 class CompletionBody(GenerationBody, frozen=True, kw_only=True):
-    prompt: str | Annotated[list[str | int | list[int]], Meta(min_length=1)]
+    prompt: str | Annotated[list[str | int | TokenIds], Meta(min_length=1, max_length=MAX_TOKEN_IDS)]
     logprobs: Annotated[int, Meta(ge=0, le=5)] | None = None
     echo: bool | None = None
     suffix: str | None = None
@@ -53,7 +55,7 @@ _decode = BodyDecoder(CompletionBody)
 
 
 async def create(gateway: Gateway, request: Request) -> Response | EventStream:
-    body = _decode(await request.body(gateway.config.server.max_body_bytes))
+    body = await _decode.read(await request.body(gateway.config.server.max_body_bytes))
     _check(body)
     vocab_size = gateway.local.engine.info.vocab_size
     answering = await begin(

@@ -40,7 +40,12 @@ async def index(gateway: Gateway, request: Request) -> Response:
 
 async def create(gateway: Gateway, request: Request) -> Response:
     """A new key. Its secret is in this answer and nowhere else."""
-    body = _decode(await request.body(gateway.config.server.max_body_bytes) or b"{}")
+    if not gateway.config.server.auth:
+        raise Forbidden(
+            "This server asks for no keys (--no-auth), so it makes none: whoever reaches it would be given an "
+            "administrator's. Use `radixa keys create` without --url, or start it without --no-auth."
+        )
+    body = await _decode.read(await request.body(gateway.config.server.max_body_bytes) or b"{}")
     identity = request.identity
     if (body.admin or body.account is not None) and not identity.admin:
         field = "admin" if body.admin else "account"

@@ -13,8 +13,8 @@ from radixa.core.base import Message
 from radixa.core.errors import InvalidRequest
 from radixa.gateway.base import Response, json_response, served_by
 from radixa.gateway.decode import BodyDecoder
-from radixa.gateway.generation import check_token_id
-from radixa.gateway.messages import ChatMessage, plain_messages
+from radixa.gateway.generation import MAX_TOKEN_IDS, check_token_id
+from radixa.gateway.messages import MAX_MESSAGES, ChatMessage, plain_messages
 from radixa.gateway.request import Request
 from radixa.gateway.state import Gateway
 
@@ -25,11 +25,11 @@ class TokenizeBody(msgspec.Struct, frozen=True):
     model: str | None = None
     prompt: str | None = None
     text: str | None = None
-    messages: Annotated[list[ChatMessage], Meta(min_length=1)] | None = None
+    messages: Annotated[list[ChatMessage], Meta(min_length=1, max_length=MAX_MESSAGES)] | None = None
 
 
 class DetokenizeBody(msgspec.Struct, frozen=True):
-    tokens: list[int]
+    tokens: Annotated[list[int], Meta(max_length=MAX_TOKEN_IDS)]
     model: str | None = None
 
 
@@ -38,7 +38,7 @@ _detokenize = BodyDecoder(DetokenizeBody)
 
 
 async def tokenize(gateway: Gateway, request: Request) -> Response:
-    body = _tokenize(await request.body(gateway.config.server.max_body_bytes))
+    body = await _tokenize.read(await request.body(gateway.config.server.max_body_bytes))
     offer = gateway.catalogue.resolve(body.model)
     local = gateway.local
     ids = tokens.unpack(await local.tokenize(_content(body)))
@@ -53,11 +53,13 @@ async def tokenize(gateway: Gateway, request: Request) -> Response:
 
 
 async def detokenize(gateway: Gateway, request: Request) -> Response:
-    body = _detokenize(await request.body(gateway.config.server.max_body_bytes))
+    body = await _detokenize.read(await request.body(gateway.config.server.max_body_bytes))
     offer = gateway.catalogue.resolve(body.model)
     local = gateway.local
-    for position, token_id in enumerate(body.tokens):
-        check_token_id(token_id, f"tokens[{position}]", local.tokenizer.vocab_size)
+    size = local.tokenizer.vocab_size
+    wrong = next((i for i, token_id in enumerate(body.tokens) if not 0 <= token_id < size), None)
+    if wrong is not None:
+        check_token_id(body.tokens[wrong], f"tokens[{wrong}]", size)
     text = await asyncio.to_thread(local.tokenizer.decode, body.tokens, skip_special=False)
     # vLLM calls it `prompt`, SGLang `text`.
     answer = {"object": "text", "model": offer.id, "prompt": text, "text": text}
