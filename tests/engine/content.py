@@ -8,8 +8,10 @@ answer, and the right answer is one line.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from collections.abc import Sequence as Many
 from dataclasses import dataclass
+from time import monotonic
 
 import numpy as np
 import torch
@@ -20,8 +22,11 @@ from radixa.engine.base import EngineInfo, EngineOutput
 from radixa.engine.loop import EngineLoop
 from radixa.engine.runner import Runner
 from radixa.engine.scheduler import Scheduler
+from radixa.engine.tiering import Tiering
 from radixa.kv.caches import make_cache
 from radixa.kv.storage import KVStorage
+from radixa.kv.tiers.base import Tier
+from radixa.kv.tiers.no_tier import NoTier
 from radixa.models.base import DecoderInput
 
 VOCAB = 97
@@ -60,12 +65,12 @@ class ContentDecoder:
         self.steps += 1
         self.computed += len(step.token_ids)
         content = storage.k[0, 0, :, 0]
-        content[step.slots] = step.token_ids
+        content[step.slots] = step.token_ids.to(content.dtype)
         answers, row = {}, 0
         for layout in step.plan:
             row += layout.new
             slots = np.concatenate([np.arange(s.start, s.start + s.length) for s in layout.segments])
-            context = content[torch.from_numpy(slots)].tolist()
+            context = content[torch.from_numpy(slots)].to(torch.int64).tolist()
             assert len(context) == int(step.positions[row - 1]) + 1
             assert step.slots[row - layout.new : row].tolist() == slots[len(slots) - layout.new :].tolist()
             answers[row - 1] = next_token(context)
@@ -85,14 +90,19 @@ def content_loop(
     max_overtakes: int = 16,
     max_waiting: int = 1024,
     context_length: int = 1 << 20,
+    tier: Callable[[KVStorage], Tier] | None = None,
+    clock: Callable[[], float] = monotonic,
 ) -> EngineLoop:
-    storage = KVStorage(*(torch.full((1, 1, capacity, 1), -1, dtype=torch.int64) for _ in "kv"))
-    cache = make_cache(kind, capacity=capacity, page_size=page_size, eviction="lru")  # type: ignore[arg-type]
+    storage = KVStorage(*(torch.full((1, 1, capacity, 1), -1, dtype=torch.float32) for _ in "kv"))
+    cache = make_cache(kind, capacity=capacity, page_size=page_size, clock=clock)  # type: ignore[arg-type]
+    tiering = Tiering(cache, tier(storage) if tier else NoTier(), 64 * 8)
     return EngineLoop(
-        info=EngineInfo("content", "int64", context_length, VOCAB, capacity, 16, "layouts", "none"),
+        info=EngineInfo("content", "float32", context_length, VOCAB, capacity, 16, "layouts", "none"),
         runner=Runner(ContentDecoder(), storage, Layouts()),  # type: ignore[arg-type]
         cache=cache,
-        scheduler=Scheduler(cache, step_tokens=step_tokens, max_running=max_running, max_overtakes=max_overtakes),
+        scheduler=Scheduler(
+            cache, tiering, step_tokens=step_tokens, max_running=max_running, max_overtakes=max_overtakes
+        ),
         tokenizer=None,
         eos_token_ids=frozenset(),
         max_waiting=max_waiting,

@@ -49,6 +49,9 @@ class Script:
     def send(self, message: FromEngine) -> None:
         self.sent.append(decode_from_engine(encode(message)))
 
+    def wake(self) -> None:
+        raise AssertionError("nothing beneath this cache works in the background")
+
     def answers(self) -> dict[int, Answer]:
         return {message.id: message for message in self.sent if isinstance(message, Answer)}
 

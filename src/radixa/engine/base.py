@@ -10,6 +10,7 @@ import msgspec
 from radixa.core import errors
 from radixa.core.base import CachePolicy, Explanation, FinishReason, Role, SamplingParams, TokenLogprob, Usage
 from radixa.core.errors import RadixaError
+from radixa.kv.tiers.base import TierStats
 from radixa.radix import MAX_LEVELS, NodeView
 
 
@@ -28,6 +29,14 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     eviction: str = "lru"
     retention: float = 0.5
     """Share of the KV pool that TTLs, priorities and pins may keep."""
+    disk: str = ""
+    """Folder of the disk tier; empty for none."""
+    disk_bytes: int = 2 << 30
+    """Bytes that its files may take, of all models together."""
+    disk_bandwidth: int = 128 << 20
+    """Bytes a second that are written to it at most."""
+    secrets: str = ""
+    """Folder of the installation's secret, which names and seals what is on disk."""
     attention: Literal["auto", "on", "off"] = "auto"
     """Tree attention: where it pays, always, never."""
     max_running: int = 64
@@ -117,8 +126,20 @@ class EngineStats(msgspec.Struct, frozen=True, tag=True):
     generated_tokens: int = 0
     evicted_tokens: int = 0
     retractions: int = 0
+    retained: int = 0
+    """Tokens that TTLs, priorities and pins keep."""
+    retention_budget: int = 0
+    expired_tokens: int = 0
+    """Tokens whose TTL ran out."""
+    yielded_tokens: int = 0
+    """Tokens that lost their retention to its budget."""
+    wanted_tokens: int = 0
+    """Prompt tokens that were computed again because they had been evicted or had expired."""
+    disk_tokens: int = 0
+    """Cached tokens that came from disk."""
     namespaces: dict[str, int] = {}
     """Tokens in the tree by namespace."""
+    disk: TierStats = TierStats()
 
 
 class TreeQuery(msgspec.Struct, frozen=True, tag=True):

@@ -34,7 +34,7 @@ class ThreadConnection:
     def __init__(self, settings: EngineSettings) -> None:
         self._loop = asyncio.get_running_loop()
         self._outbox: asyncio.Queue[FromEngine | None] = asyncio.Queue()
-        self._inbox: queue.SimpleQueue[ToEngine] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[ToEngine | None] = queue.SimpleQueue()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, args=(settings,), daemon=True, name="radixa-engine")
         self._thread.start()
@@ -57,7 +57,8 @@ class ThreadConnection:
         from radixa.engine.worker import run
 
         try:
-            run(load_engine(settings), _ThreadChannel(self._inbox, self._deliver))
+            channel = _ThreadChannel(self._inbox, self._deliver)
+            run(load_engine(settings, channel.wake), channel)
         except RadixaError as error:
             self._deliver(Failed(Fault.of(error)))
         except BaseException as error:
@@ -75,18 +76,22 @@ class ThreadConnection:
 class _ThreadChannel:
     """The engine's end: two queues."""
 
-    def __init__(self, inbox: queue.SimpleQueue[ToEngine], deliver: _Deliver) -> None:
+    def __init__(self, inbox: queue.SimpleQueue[ToEngine | None], deliver: _Deliver) -> None:
         self._inbox = inbox
+        """None only wakes."""
         self._deliver = deliver
 
     def receive(self, timeout: float | None) -> list[ToEngine]:
-        messages = []
+        messages: list[ToEngine | None] = []
         try:
             messages.append(self._inbox.get(block=timeout != 0, timeout=timeout or None))
             while True:
                 messages.append(self._inbox.get_nowait())
         except queue.Empty:
-            return messages
+            return [message for message in messages if message is not None]
+
+    def wake(self) -> None:
+        self._inbox.put(None)
 
     def send(self, message: FromEngine) -> None:
         self._deliver(message)

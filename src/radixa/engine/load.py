@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,13 @@ from radixa.engine.base import EngineInfo, EngineSettings
 from radixa.engine.loop import EngineLoop
 from radixa.engine.runner import Runner
 from radixa.engine.scheduler import Scheduler
+from radixa.engine.tiering import Tiering
 from radixa.kv.caches import make_cache
 from radixa.kv.storage import KVStorage
-from radixa.models.base import Decoder, Tokenizer
+from radixa.kv.tiers.base import BLOCK_TOKENS, Fingerprint, Tier
+from radixa.kv.tiers.no_tier import NoTier
+from radixa.models.base import Decoder, ModelConfig, Tokenizer
+from radixa.models.identity import identity
 
 if TYPE_CHECKING:
     from radixa.attention.base import AttentionBackend
@@ -22,8 +27,11 @@ if TYPE_CHECKING:
 RANDOM = "random:"
 
 
-def load_engine(settings: EngineSettings) -> EngineLoop:
-    """Load the model and everything around it. Seconds of work; ModelError and ConfigError say what is wrong."""
+def load_engine(settings: EngineSettings, wake: Callable[[], None] = lambda: None) -> EngineLoop:
+    """Load the model and everything around it. Seconds of work; ModelError and ConfigError say what is wrong.
+
+    `wake` is called from another thread when a tier beneath the cache has done something and the loop may be idle.
+    """
     import torch
 
     from radixa.attention.select import make_attention
@@ -46,6 +54,7 @@ def load_engine(settings: EngineSettings) -> EngineLoop:
             f"[engine] kv_tokens = {settings.kv_tokens}, kv_bytes = {settings.kv_bytes}: the KV pool would hold "
             f"{capacity} tokens of {per_token} bytes; expected at least two pages of {settings.page_size}"
         )
+    check_memory(capacity * per_token, settings)
     storage = KVStorage.allocate(config.layers, config.kv_heads, config.head_size, capacity, torch_dtype)
     cache = make_cache(
         settings.cache,
@@ -54,8 +63,10 @@ def load_engine(settings: EngineSettings) -> EngineLoop:
         eviction=settings.eviction,
         retention=settings.retention,
     )
+    block_bytes = BLOCK_TOKENS * per_token
     scheduler = Scheduler(
         cache,
+        Tiering(cache, _tier(settings, config, dtype, storage, wake), block_bytes),
         step_tokens=settings.step_tokens,
         max_running=settings.max_running,
         max_overtakes=settings.max_overtakes,
@@ -78,6 +89,35 @@ def load_engine(settings: EngineSettings) -> EngineLoop:
         tokenizer=tokenizer,
         eos_token_ids=frozenset(config.eos_token_ids),
         max_waiting=settings.max_waiting,
+    )
+
+
+def check_memory(size: int, settings: EngineSettings) -> None:
+    """ConfigError where a KV pool of `size` bytes is more than the machine has memory."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if size > memory:
+        raise ConfigError(
+            f"[engine] kv_tokens = {settings.kv_tokens}, kv_bytes = {settings.kv_bytes}: the KV pool would take "
+            f"{size / 2**30:,.1f} GiB; this machine has {memory / 2**30:,.1f} GiB of memory"
+        )
+
+
+def _tier(
+    settings: EngineSettings, config: ModelConfig, dtype: str, storage: KVStorage, wake: Callable[[], None]
+) -> Tier:
+    """The tier beneath the KV pool: on disk where a folder is named, the model has a name of its own and there is a
+    cache at all."""
+    if not settings.disk or settings.model.startswith(RANDOM) or settings.cache != "radix":
+        return NoTier()
+    from radixa.kv.tiers.disk import DiskOptions, DiskTier
+    from radixa.kv.tiers.secret import installation_secret
+
+    fingerprint = Fingerprint(identity(Path(settings.model)), dtype, config.layers, config.kv_heads, config.head_size)
+    # What waits to be written is locked: never more than a quarter of the pool.
+    waiting = min(512 << 20, storage.k.numel() * storage.k.element_size() // 2)
+    options = DiskOptions(settings.disk_bytes, settings.disk_bandwidth, waiting)
+    return DiskTier(
+        Path(settings.disk), installation_secret(Path(settings.secrets)), fingerprint, storage, wake, options
     )
 
 

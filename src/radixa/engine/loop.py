@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
+from time import perf_counter
 
 from radixa.core import tokens as token_ids
 from radixa.core.base import Explanation, FinishReason, SamplingParams
@@ -23,6 +24,9 @@ from radixa.radix import NodeView
 
 log = logging.getLogger("radixa.engine")
 
+CLOSE_SECONDS = 3.0
+"""What an engine that is told to stop may still take to write."""
+
 MAX_WALKS = 16
 """Walks through the tree that may be under way; the oldest is forgotten for one more."""
 
@@ -37,6 +41,8 @@ class Counters:
     cached_tokens: int = 0
     computed_tokens: int = 0
     generated_tokens: int = 0
+    wanted_tokens: int = 0
+    disk_tokens: int = 0
 
 
 @dataclass(slots=True)
@@ -92,7 +98,9 @@ class EngineLoop:
         if not work:
             return []
         batch = build(work, self.runner.attention)
+        started = perf_counter()
         logits = self.runner.forward(batch.step)
+        self.scheduler.tiering.measured(sum(w.tokens for w in work if w.tokens > 1), perf_counter() - started)
         self._count(work_tokens=[(w.sequence, w.tokens) for w in work])
         self.scheduler.computed(work)
         if not batch.sampled:
@@ -100,11 +108,15 @@ class EngineLoop:
         sampled = sample(logits, batch.sampled)
         return [self._output(s, token) for s, token in zip(batch.sampled, sampled, strict=True)]
 
+    def close(self) -> None:
+        """Let what waits to be written to disk be written, within reason."""
+        self.scheduler.tiering.close(CLOSE_SECONDS)
+
     def stats(self) -> EngineStats:
         held = self.cache.stats()
         return EngineStats(
             running=len(self.scheduler.running),
-            waiting=len(self.scheduler.waiting),
+            waiting=len(self.scheduler.waiting) + self.scheduler.tiering.held,
             capacity=held.capacity,
             free=held.free,
             tree=held.tree,
@@ -119,7 +131,14 @@ class EngineLoop:
             generated_tokens=self.counters.generated_tokens,
             evicted_tokens=held.evicted,
             retractions=self.scheduler.retractions,
+            retained=held.retained,
+            retention_budget=held.retention_budget,
+            expired_tokens=held.expired,
+            yielded_tokens=held.yielded,
+            wanted_tokens=self.counters.wanted_tokens,
+            disk_tokens=self.counters.disk_tokens,
             namespaces=self.cache.namespaces(),
+            disk=self.scheduler.tiering.tier.stats(),
         )
 
     def flush(self) -> int:
@@ -144,7 +163,8 @@ class EngineLoop:
         return TreePage(nodes, self._walked)
 
     def explain(self, token_ids: bytes, namespace: str, *, read: bool) -> Explanation:
-        return self.cache.explain(token_ids, namespace, read=read)
+        below = self.scheduler.tiering.below(token_ids, namespace) if read and self.cache.shares else 0
+        return self.cache.explain(token_ids, namespace, read=read, below=below)
 
     def _check(self, request: EngineRequest) -> None:
         prompt = token_ids.count(request.token_ids)
@@ -179,6 +199,14 @@ class EngineLoop:
         for sequence, tokens in work_tokens:
             self.counters.computed_tokens += max(0, min(tokens, sequence.prompt_tokens - sequence.computed))
 
+    def _count_found(self, sequence: Sequence) -> None:
+        """What the first admission found, once its first token is there."""
+        usage = sequence.usage
+        self.counters.cached_tokens += usage.cached_tokens
+        self.counters.disk_tokens += usage.disk_tokens
+        if usage.miss is not None and usage.miss.reason in ("evicted", "expired"):
+            self.counters.wanted_tokens += usage.prompt_tokens - usage.cached_tokens
+
     def _output(self, sequence: Sequence, sampled: Sampled | Exception) -> EngineOutput:
         """What a step came to for one sequence. What goes wrong with it ends it, and nobody else (law 9)."""
         try:
@@ -197,7 +225,7 @@ class EngineLoop:
     def _advance(self, sequence: Sequence, sampled: Sampled) -> EngineOutput:
         """Append the token, decide whether the answer ends with it, and say what the client gets to see."""
         if not sequence.generated:
-            self.counters.cached_tokens += sequence.cached or 0
+            self._count_found(sequence)
         self.counters.generated_tokens += 1
         sequence.append(sampled.token)
         params = sequence.request.sampling

@@ -6,6 +6,7 @@ however it ends. A thread that does nothing but read it then ends this process a
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import shutil
@@ -32,18 +33,28 @@ class Start(msgspec.Struct, frozen=True):
 
 
 class SocketChannel:
-    """The engine's end of a ZeroMQ pair."""
+    """The engine's end of a ZeroMQ pair, and a pipe by which other threads wake it."""
 
     def __init__(self, socket: zmq.Socket[bytes]) -> None:
         self._socket = socket
+        self._woken, self._waker = os.pipe()
+        os.set_blocking(self._woken, False)
+        os.set_blocking(self._waker, False)
+        self._poller = zmq.Poller()
+        self._poller.register(socket, zmq.POLLIN)
+        self._poller.register(self._woken, zmq.POLLIN)
 
     def receive(self, timeout: float | None) -> list[ToEngine]:
-        messages = []
-        if self._socket.poll(None if timeout is None else int(timeout * 1000)):
+        messages: list[ToEngine] = []
+        if self._woken in dict(self._poller.poll(None if timeout is None else int(timeout * 1000))):
+            os.read(self._woken, 4096)
+        while self._socket.poll(0):
             messages.append(decode_to_engine(self._socket.recv()))
-            while self._socket.poll(0):
-                messages.append(decode_to_engine(self._socket.recv()))
         return messages
+
+    def wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # a full pipe has woken it
+            os.write(self._waker, b"\0")
 
     def send(self, message: FromEngine) -> None:
         self._socket.send(encode(message))
@@ -64,7 +75,7 @@ def main() -> int:
     try:
         from radixa.engine.load import load_engine
 
-        loop = load_engine(start.settings)
+        loop = load_engine(start.settings, channel.wake)
         _calm_collector()
     except RadixaError as error:
         channel.send(Failed(Fault.of(error)))

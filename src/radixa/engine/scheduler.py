@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from radixa.core.tokens import common_prefix
 from radixa.engine.sequence import Sequence
+from radixa.engine.tiering import Tiering
 from radixa.engine.waiting import WaitingQueue
 from radixa.kv.base import Lease, PrefixCache
 
@@ -31,8 +32,11 @@ class Work(NamedTuple):
 class Scheduler:
     """Running sequences, waiting requests, and the slots between them."""
 
-    def __init__(self, cache: PrefixCache, *, step_tokens: int, max_running: int, max_overtakes: int) -> None:
+    def __init__(
+        self, cache: PrefixCache, tiering: Tiering, *, step_tokens: int, max_running: int, max_overtakes: int
+    ) -> None:
         self.cache = cache
+        self.tiering = tiering
         self.running: list[Sequence] = []
         """By arrival."""
         self.waiting = WaitingQueue(cache, max_overtakes)
@@ -50,14 +54,16 @@ class Scheduler:
         return self._order
 
     def add(self, sequence: Sequence) -> None:
-        self.waiting.add(sequence)
+        """Queue it, or hold it until what a lower tier has of its prompt is loaded."""
+        if not self.tiering.hold(sequence):
+            self.waiting.add(sequence)
 
     def cancel(self, sequence: Sequence) -> None:
         """Forget a sequence whose client left. What it computed stays in the tree, if it may be kept."""
-        if sequence.lease is None:
-            self.waiting.remove(sequence)
-        else:
+        if sequence.lease is not None:
             self.finish(sequence)
+        elif not self.tiering.forget(sequence):
+            self.waiting.remove(sequence)
 
     def finish(self, sequence: Sequence) -> None:
         """Give the slots of a running sequence back and keep its KV in the tree, if it may be kept."""
@@ -73,6 +79,7 @@ class Scheduler:
 
     def plan(self) -> list[Work]:
         """The next step. Empty only when nothing is running or waiting."""
+        self.take_freed()
         retracted = self.retractions
         decoding = [s for s in self.running if not s.prefilling]
         work = [Work(s, 1) for s in decoding if s.lease is not None and self._grow(s)]
@@ -87,6 +94,11 @@ class Scheduler:
         if retracted == self.retractions:
             self._admit(work, budget)
         return work
+
+    def take_freed(self) -> None:
+        """Queue the requests that are held no more, where they stand by their arrival."""
+        for sequence in self.tiering.freed():
+            self.waiting.add(sequence)
 
     def computed(self, work: list[Work]) -> None:
         """The step is done: its tokens have KV. Those of prompts go into the tree at once, for others to find."""
@@ -110,6 +122,8 @@ class Scheduler:
             if not self.waiting.aged(sequence) and self._better_to_wait(sequence):
                 continue
             lease = self._lease(sequence)
+            if lease is None and self.tiering.make_room():
+                lease = self._lease(sequence)
             if lease is None:
                 return None
             self.waiting.admit(sequence)
@@ -128,9 +142,10 @@ class Scheduler:
         if not self._fits(sequence.length - self.waiting.matched(sequence)):
             return None
         namespace = sequence.request.namespace
-        if sequence.explanation is None:
+        if sequence.cached is None:
+            first = sequence.explanation is None
             read = sequence.request.cache.read
-            sequence.explanation = self.cache.explain(sequence.key(), namespace, read=read, remember=True)
+            sequence.explanation = self.cache.explain(sequence.key(), namespace, read=read, remember=first)
         if sequence.request.cache.read:
             lease = self.cache.match(sequence.key(), namespace, sequence.length - 1)
         else:
@@ -167,6 +182,8 @@ class Scheduler:
         itself."""
         assert sequence.lease is not None
         while not self.cache.extend(sequence.lease, sequence.length, GROWTH):
+            if self.tiering.make_room():
+                continue
             youngest = self.running[-1]
             self._retract(youngest)
             if youngest is sequence:
@@ -187,12 +204,15 @@ class Scheduler:
             sequence.kept(kept)
 
     def _give_back(self, sequence: Sequence) -> None:
-        assert sequence.lease is not None
-        if sequence.request.cache.write:
-            prompt = min(sequence.computed, sequence.prompt_tokens)
-            uncommitted = max(0, prompt - sequence.lease.held)
-            kept = self.cache.finish(sequence.lease, sequence.key(sequence.computed), sequence.spans, sequence.keep)
-            sequence.kept(min(kept, uncommitted))
-        else:
-            self.cache.release(sequence.lease)
+        lease = sequence.lease
+        assert lease is not None
         sequence.lease = None
+        if not sequence.request.cache.write:
+            self.cache.release(lease)
+            return
+        prompt = min(sequence.computed, sequence.prompt_tokens)
+        uncommitted = max(0, prompt - lease.held)
+        key = sequence.key(sequence.computed)
+        kept = self.cache.settle(lease, key, sequence.spans, sequence.keep)
+        sequence.kept(min(kept, uncommitted))
+        self.tiering.keep(lease, key, sequence)

@@ -43,8 +43,10 @@ class Sequence:
     """Later requests that were admitted while this one waited."""
     explanation: Explanation | None = None
     """What the first admission found; None before it."""
+    blocks: list[bytes] = field(default_factory=list)
+    """Names of the prompt's blocks in the tier beneath the cache, as far as they were needed."""
     disk: int = 0
-    """Prompt tokens that came from disk at the first admission."""
+    """Prompt tokens that were brought up from that tier for it."""
     spans: tuple[Span, ...] = ()
     """Of prompt and answer."""
     keep: Keep | None = None
@@ -109,7 +111,7 @@ class Sequence:
             cached_tokens=self.cached or 0,
             cache_write_tokens=self.written,
             completion_tokens=self.generated,
-            disk_tokens=self.disk,
+            disk_tokens=min(self.disk, self.cached or 0),
             miss=self.explanation.miss if self.explanation else None,
             volatile=self.explanation.volatile if self.explanation else None,
         )

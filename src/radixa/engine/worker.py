@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -30,6 +29,8 @@ from radixa.engine.messages import (
     Submit,
     ToEngine,
 )
+from radixa.engine.tiering import Tiering
+from radixa.kv.tiers.base import BlockJob, Target
 
 log = logging.getLogger("radixa.engine")
 
@@ -46,6 +47,10 @@ class Channel(Protocol):
 
     def send(self, message: FromEngine) -> None: ...
 
+    def wake(self) -> None:
+        """Make `receive` return. For other threads than the engine's."""
+        ...
+
 
 FLUSH_SLICE = 256
 """Nodes that a flush drops between two steps."""
@@ -54,10 +59,11 @@ FLUSH_SLICE = 256
 def run(loop: EngineLoop, channel: Channel) -> None:
     """Serve until a `Stop` arrives."""
     channel.send(Ready(loop.info))
-    flushes: deque[_Flush] = deque()
+    flushes: list[_Flush] = []
     checked = True
     while True:
-        timeout = 0.0 if loop.busy or flushes else (None if checked else IDLE_CHECK_SECONDS)
+        working = loop.busy or any(flush.goes_on for flush in flushes)
+        timeout = 0.0 if working else (None if checked else IDLE_CHECK_SECONDS)
         messages = channel.receive(timeout)
         outputs: list[EngineOutput] = []
         for message in messages:
@@ -68,14 +74,18 @@ def run(loop: EngineLoop, channel: Channel) -> None:
                         outputs.append(refused)
                 case Abort(request_id):
                     loop.abort(request_id)
-                case Ask(number, AskFlush(namespace, session, prefix)):
-                    flushes.append(_Flush(number, loop.cache.flushing(namespace, session, prefix)))
+                case Ask(number, AskFlush() as wanted):
+                    flushes.append(_Flush.begin(loop, number, wanted))
                 case Ask():
                     channel.send(_answer(loop, message))
                 case Stop():
+                    loop.close()
                     return
-        if flushes and flushes[0].drop_some():
-            channel.send(Answer(flushes[0].id, Flushed(flushes.popleft().tokens)))
+        loop.scheduler.take_freed()
+        for flush in list(flushes):
+            if flush.over():
+                flushes.remove(flush)
+                channel.send(Answer(flush.id, Flushed(flush.tokens)))
         if loop.busy:
             checked = False
             outputs += loop.step()
@@ -88,18 +98,36 @@ def run(loop: EngineLoop, channel: Channel) -> None:
 
 @dataclass(slots=True)
 class _Flush:
-    """A flush that goes on a slice at a time, so that a tree of a million nodes does not stop the requests."""
+    """A flush that goes on a slice at a time, so that a tree of a million nodes does not stop the requests.
+
+    It is over when the tree is flushed and the files beneath it are gone: then nothing brings them back.
+    """
 
     id: int
+    tiering: Tiering
+    writes: frozenset[BlockJob]
+    """What was being written when it began, and locks what is to go."""
+    target: Target
     dropping: Iterator[int]
     """Tokens of each node as it goes."""
     tokens: int = 0
+    goes_on: bool = True
+    """Whether there is something to drop."""
 
-    def drop_some(self) -> bool:
-        """Drop a slice; whether that was the end."""
-        dropped = list(islice(self.dropping, FLUSH_SLICE))
-        self.tokens += sum(dropped)
-        return len(dropped) < FLUSH_SLICE
+    @classmethod
+    def begin(cls, loop: EngineLoop, number: int, wanted: AskFlush) -> _Flush:
+        tiering = loop.scheduler.tiering
+        target = tiering.delete(wanted.namespace, wanted.session, wanted.prefix)
+        dropping = loop.cache.flushing(wanted.namespace, wanted.session, wanted.prefix)
+        return cls(number, tiering, tiering.give_up_writes(), target, dropping)
+
+    def over(self) -> bool:
+        """Drop a slice, if its turn has come; whether that was the end."""
+        if self.goes_on and not self.tiering.under_way(self.writes):
+            dropped = list(islice(self.dropping, FLUSH_SLICE))
+            self.tokens += sum(dropped)
+            self.goes_on = len(dropped) == FLUSH_SLICE
+        return not self.goes_on and self.tiering.deleted(self.target)
 
 
 def _answer(loop: EngineLoop, ask: Ask) -> Answer:

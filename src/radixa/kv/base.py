@@ -99,11 +99,13 @@ class PrefixCache(Protocol):
         """Tokens of `key` that would hit now. Touches nothing: no time, no lock, no split."""
         ...
 
-    def explain(self, key: bytes, namespace: str, *, read: bool, remember: bool = False) -> Explanation:
+    def explain(
+        self, key: bytes, namespace: str, *, read: bool, below: int = 0, remember: bool = False
+    ) -> Explanation:
         """What the prompt `key` would find now, and why no more. Touches nothing.
 
-        `read`: whether the request may use the cache. With `remember` the request counts in the search for stretches
-        that change with every request.
+        `read`: whether the request may use the cache. `below`: leading tokens that a lower tier could bring up. With
+        `remember` the request counts in the search for stretches that change with every request.
         """
         ...
 
@@ -133,11 +135,15 @@ class PrefixCache(Protocol):
         """
         ...
 
-    def finish(self, lease: Lease, key: bytes, spans: Sequence[Span] = (), keep: Keep | None = None) -> int:
-        """`commit`, then unlock and free what the lease still holds. Returns the tokens newly kept.
+    def settle(self, lease: Lease, key: bytes, spans: Sequence[Span] = (), keep: Keep | None = None) -> int:
+        """`commit`, then free the slots that the tree did not take; the path stays locked until `release`.
 
-        With `keep` the whole path gets this retention.
+        With `keep` the whole path gets this retention. Returns the tokens newly kept.
         """
+        ...
+
+    def finish(self, lease: Lease, key: bytes, spans: Sequence[Span] = (), keep: Keep | None = None) -> int:
+        """`settle`, then `release`."""
         ...
 
     def release(self, lease: Lease) -> None:

@@ -24,30 +24,42 @@ MAX_NAMESPACES = 1000
 """Other namespaces of the account that are looked into."""
 
 
-def explain(cache: RadixCache, key: bytes, namespace: str, *, remember: bool) -> Explanation:
-    """What of the prompt `key` would be found now. With `remember` it counts in the search for volatile stretches."""
+def explain(cache: RadixCache, key: bytes, namespace: str, below: int, *, remember: bool) -> Explanation:
+    """What of the prompt `key` would be found now, of which a lower tier has the first `below` tokens.
+
+    With `remember` it counts in the search for volatile stretches.
+    """
     prompt = count(key)
     trace = cache.tree.trace(key, namespace)
     page = cache.tree.page_size
     # The last token is always computed, and a page is found whole or not at all.
     least = (prompt - 1) // page * page
-    if trace.tokens >= least:
-        rest = prompt - 1 - least
-        miss = Miss(least, "below_minimum") if rest else None
-        return Explanation(prompt, min(trace.tokens, least), miss=miss)
-    miss = _miss(cache, key, namespace, trace, prompt)
+    here = min(trace.tokens, least)
+    found = max(here, min(below, least))
+    if found == least:
+        miss = Miss(least, "below_minimum") if least < prompt - 1 else None
+        return Explanation(prompt, found, found - here, miss)
+    if found > here:
+        miss = _gone(cache, key, namespace, found) or Miss(found, "never_seen")
+        return Explanation(prompt, found, found - here, miss)
+    miss = _gone(cache, key, namespace, here) or _miss(cache, key, namespace, trace, prompt)
     volatile = None
-    if trace.tokens and miss.reason == "diverged":
+    if here and miss.reason == "diverged":
         other = _continuation(trace.partly, trace, prompt) if trace.partly else _last_used(trace, prompt)
-        volatile = cache.volatile.look(namespace, key, trace.tokens, other, remember=remember)
-    return Explanation(prompt, trace.tokens, miss=miss, volatile=volatile)
+        volatile = cache.volatile.look(namespace, key, here, other, remember=remember)
+    return Explanation(prompt, here, miss=miss, volatile=volatile)
+
+
+def _gone(cache: RadixCache, key: bytes, namespace: str, at: int) -> Miss | None:
+    """The miss at `at` where what follows was in the cache and had to go."""
+    left = cache.ghosts.departure(key, at, namespace)
+    if left is None:
+        return None
+    return Miss(at, "expired" if left.expired else "evicted", ago=max(0.0, cache.tree.now() - left.at))
 
 
 def _miss(cache: RadixCache, key: bytes, namespace: str, trace: Trace[Runs], prompt: int) -> Miss:
     at = trace.tokens
-    left = cache.ghosts.departure(key, at, namespace)
-    if left is not None:
-        return Miss(at, "expired" if left.expired else "evicted", ago=max(0.0, cache.tree.now() - left.at))
     if _elsewhere(cache, key, namespace, at, prompt):
         return Miss(at, "namespace")
     shown = _shown(trace)

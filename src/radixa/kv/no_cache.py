@@ -29,7 +29,9 @@ class NoCache:
     def peek(self, key: bytes, namespace: str) -> int:
         return 0
 
-    def explain(self, key: bytes, namespace: str, *, read: bool, remember: bool = False) -> Explanation:
+    def explain(
+        self, key: bytes, namespace: str, *, read: bool, below: int = 0, remember: bool = False
+    ) -> Explanation:
         return Explanation(count(key), 0, miss=Miss(0, "disabled"))
 
     def match(self, key: bytes, namespace: str, limit: int) -> Lease:
@@ -52,7 +54,14 @@ class NoCache:
     def commit(self, lease: Lease, key: bytes, spans: Sequence[Span] = ()) -> int:
         return 0
 
+    def settle(self, lease: Lease, key: bytes, spans: Sequence[Span] = (), keep: Keep | None = None) -> int:
+        own = self._mine(lease)
+        self.pool.give(own.own)
+        own.move(own.node, 0, ())
+        return 0
+
     def finish(self, lease: Lease, key: bytes, spans: Sequence[Span] = (), keep: Keep | None = None) -> int:
+        self.settle(lease, key)
         self.release(lease)
         return 0
 

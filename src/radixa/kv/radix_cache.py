@@ -61,10 +61,12 @@ class RadixCache:
     def peek(self, key: bytes, namespace: str) -> int:
         return self.tree.peek(key, namespace)
 
-    def explain(self, key: bytes, namespace: str, *, read: bool, remember: bool = False) -> Explanation:
+    def explain(
+        self, key: bytes, namespace: str, *, read: bool, below: int = 0, remember: bool = False
+    ) -> Explanation:
         if not read:
             return Explanation(count(key), 0, miss=Miss(0, "disabled"))
-        return explain(self, key, namespace, remember=remember)
+        return explain(self, key, namespace, below, remember=remember)
 
     def match(self, key: bytes, namespace: str, limit: int) -> Lease:
         found = self.tree.match(key, namespace, limit)
@@ -103,12 +105,18 @@ class RadixCache:
             kept += self._insert(own, key, end, spans)
         return kept
 
-    def finish(self, lease: Lease, key: bytes, spans: Sequence[Span] = (), keep: Keep | None = None) -> int:
+    def settle(self, lease: Lease, key: bytes, spans: Sequence[Span] = (), keep: Keep | None = None) -> int:
         own = self._mine(lease)
         kept = self.commit(own, key, spans)
         if keep is not None:
             self.tree.retain(own.node, keep)
-        self.release(own)
+        self.pool.give(own.own)
+        own.move(own.node, own.held, ())
+        return kept
+
+    def finish(self, lease: Lease, key: bytes, spans: Sequence[Span] = (), keep: Keep | None = None) -> int:
+        kept = self.settle(lease, key, spans, keep)
+        self.release(lease)
         return kept
 
     def release(self, lease: Lease) -> None:

@@ -14,6 +14,7 @@ from radixa.core.errors import ConfigError
 from radixa.kv.base import SlotRun
 from radixa.kv.tiers import chain
 from radixa.kv.tiers.base import BlockJob, Target
+from radixa.kv.tiers.files import BlockFiles
 from radixa.kv.tiers.secret import installation_secret
 from tests.kv.tiers.support import MODEL, SECRET, key
 
@@ -92,6 +93,18 @@ def test_a_job_has_the_tokens_and_slots_of_its_blocks() -> None:
 def test_a_prefix_is_a_target_of_its_own() -> None:
     with pytest.raises(ValueError, match="stands alone"):
         Target(namespace="a", prefix=b"x")
+
+
+def test_whatever_the_tier_makes_first_the_data_folder_is_private(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk tier may be the first that needs the data folder, which holds more than its own."""
+    for make in (installation_secret, lambda folder: BlockFiles(folder, bytes(32))):
+        home = tmp_path / str(id(make))
+        monkeypatch.setenv("RADIXA_HOME", str(home))
+        make(home / "cache" / "kv")
+        assert home.stat().st_mode & 0o777 == 0o700
+        assert (home / "cache" / "kv").stat().st_mode & 0o777 == 0o700
 
 
 def test_the_secret_is_made_once_and_for_its_user_alone(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from radixa.core.paths import make_folder
 from radixa.kv.tiers.chain import NAME_BYTES
 from radixa.kv.tiers.header import HEADER_BYTES, BadBlock, Header, pack_header, unpack_header
 
@@ -33,7 +34,8 @@ class BlockFiles:
     """The files in one folder, of every model. OSError where the folder cannot be used."""
 
     def __init__(self, folder: Path, secret: bytes) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
         folder.chmod(0o700)
         self.folder = folder
         self._secret = secret

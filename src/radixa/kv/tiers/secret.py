@@ -7,6 +7,7 @@ import secrets
 from pathlib import Path
 
 from radixa.core.errors import ConfigError
+from radixa.core.paths import make_folder
 
 SECRET_BYTES = 32
 
@@ -34,7 +35,8 @@ def installation_secret(folder: Path) -> bytes:
 
 
 def _make(folder: Path, path: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
     draft = folder / f".secret-{secrets.token_hex(8)}"
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
