@@ -14,9 +14,10 @@ import pytest_asyncio
 
 from radixa.core.base import SamplingParams
 from radixa.core.errors import EngineUnavailable, ModelError
-from radixa.engine.base import EngineOutput, EngineRequest, EngineSettings, TreeQuery
+from radixa.engine.base import EngineInfo, EngineOutput, EngineRequest, EngineSettings, TreeQuery
 from radixa.engine.child import ChildConnection
 from radixa.engine.client import EngineClient, start_engine
+from radixa.engine.messages import FromEngine, Ready, ToEngine
 
 if TYPE_CHECKING:
     from radixa.models.base import ModelFolder
@@ -118,3 +119,74 @@ async def test_an_engine_in_this_process(smollm2: ModelFolder) -> None:
 async def test_a_model_that_is_not_there(tmp_path: Path, in_process: bool) -> None:
     with pytest.raises(ModelError, match="nowhere"):
         await start_engine(EngineSettings(model=str(tmp_path / "nowhere")), in_process=in_process)
+
+
+async def test_nothing_is_imported_from_the_current_folder(
+    smollm2: ModelFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "random.py").write_text("raise SystemExit('the wrong random')")
+    monkeypatch.chdir(tmp_path)
+    client = await start_engine(settings(smollm2))
+    await client.close()
+
+
+async def test_a_signal_to_the_group_leaves_the_end_to_the_parent(child: EngineClient, smollm2: ModelFolder) -> None:
+    stream = child.generate(question(smollm2, "going on", 30, ignore_eos=True))
+    await anext(stream)
+    os.kill(pid(child), signal.SIGTERM)
+    os.kill(pid(child), signal.SIGINT)
+    assert len([output async for output in stream]) == 29
+
+
+async def test_whatever_hinders_a_restart_it_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    from radixa.engine import client as module
+
+    monkeypatch.setattr(module, "RESTART_SECONDS", (0.0,))
+    info = EngineInfo("m", "float32", 100, 10, 100, 4, "none", "none")
+    tries = 0
+
+    class Dying:
+        """Ready at once, and gone with the next message."""
+
+        def __init__(self) -> None:
+            self.messages: list[FromEngine] = [Ready(info)]
+
+        async def receive(self) -> FromEngine:
+            if self.messages:
+                return self.messages.pop()
+            if tries < 5:
+                raise EngineUnavailable("it died")
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        def send(self, message: ToEngine) -> None: ...
+
+        async def close(self) -> None: ...
+
+    async def connect(settings: EngineSettings) -> Dying:
+        nonlocal tries
+        tries += 1
+        if tries in (2, 3):
+            raise BlockingIOError("no more processes")
+        return Dying()
+
+    client = EngineClient(EngineSettings(model="m"), connect, restart=True)
+    await client.start()
+    for _ in range(200):
+        if tries >= 5 and client.ready:
+            break
+        await asyncio.sleep(0.01)
+    assert client.ready
+    assert client.restarts == 2
+    await client.close()
+
+
+async def test_a_folder_too_long_for_a_socket_is_said_and_left_clean(
+    smollm2: ModelFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path / ("x" * 100)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    with pytest.raises(EngineUnavailable, match="could not be started"):
+        await start_engine(settings(smollm2))
+    assert list(deep.iterdir()) == []

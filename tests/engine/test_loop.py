@@ -332,6 +332,22 @@ def test_usage_says_where_and_why_the_prompt_left_the_cache() -> None:
     assert miss("6", SYSTEM) == (0, "evicted")
 
 
+def test_a_prompt_can_be_warmed_without_an_answer() -> None:
+    loop = content_loop()
+    sampling = SamplingParams(max_tokens=0)
+    assert loop.submit(EngineRequest("w", pack(SYSTEM), sampling=sampling, cache=CachePolicy(pin=True))) is None
+    done = drain(loop)
+    last = done.last["w"]
+    assert (last.finish_reason, last.token_ids, done.tokens["w"]) == ("length", (), [])
+    assert last.usage is not None
+    assert (last.usage.cache_write_tokens, last.usage.completion_tokens) == (len(SYSTEM), 0)
+    assert loop.stats().retained == len(SYSTEM)
+    loop.submit(request("r", [*SYSTEM, 1], 3))
+    usage = drain(loop).last["r"].usage
+    assert usage is not None
+    assert usage.cached_tokens == len(SYSTEM)
+
+
 def test_retention_comes_with_the_request() -> None:
     loop = content_loop(capacity=400)
     cache = CachePolicy(pin=True)

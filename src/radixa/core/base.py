@@ -32,6 +32,7 @@ class SamplingParams(msgspec.Struct, frozen=True, omit_defaults=True):
     """How the next token is chosen. Defaults are OpenAI's; ranges are checked where a request enters (the gateway)."""
 
     max_tokens: int = 512
+    """0 computes the prompt, keeps it as the cache policy says, and generates nothing."""
     temperature: float = 1.0
     """0 takes the most likely token."""
     top_p: float = 1.0

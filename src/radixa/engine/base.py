@@ -133,6 +133,8 @@ class EngineStats(msgspec.Struct, frozen=True, tag=True):
     """Tokens whose TTL ran out."""
     yielded_tokens: int = 0
     """Tokens that lost their retention to its budget."""
+    flushed_tokens: int = 0
+    """Tokens dropped because somebody asked for it."""
     wanted_tokens: int = 0
     """Prompt tokens that were computed again because they had been evicted or had expired."""
     disk_tokens: int = 0

@@ -135,6 +135,7 @@ class EngineLoop:
             retention_budget=held.retention_budget,
             expired_tokens=held.expired,
             yielded_tokens=held.yielded,
+            flushed_tokens=held.flushed,
             wanted_tokens=self.counters.wanted_tokens,
             disk_tokens=self.counters.disk_tokens,
             namespaces=self.cache.namespaces(),
@@ -212,7 +213,7 @@ class EngineLoop:
         try:
             if isinstance(sampled, Exception):
                 raise sampled
-            return self._advance(sequence, sampled)
+            return self._advance(sequence, sampled) if sequence.max_tokens else self._warmed(sequence)
         except Exception:
             request_id = sequence.request.request_id
             log.exception("request %s failed", request_id)
@@ -249,6 +250,13 @@ class EngineLoop:
             finish_reason=reason,
             usage=sequence.usage if reason is not None else None,
         )
+
+    def _warmed(self, sequence: Sequence) -> EngineOutput:
+        """The prompt is computed, and that was all that was asked."""
+        self._count_found(sequence)
+        self.scheduler.finish(sequence)
+        del self._sequences[sequence.request.request_id]
+        return EngineOutput(sequence.request.request_id, finish_reason="length", usage=sequence.usage)
 
     def _stop_token(self, token: int, params: SamplingParams) -> FinishReason | None:
         ends = token in params.stop_token_ids or (token in self.eos_token_ids and not params.ignore_eos)

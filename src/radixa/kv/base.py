@@ -69,12 +69,14 @@ class CacheStats:
     evictable: int = 0
     nodes: int = 0
     evicted: int = 0
-    """Tokens evicted since the start: a counter, as are the last two."""
+    """Tokens evicted since the start: a counter, as are the last three."""
     retained: int = 0
     """Tokens in the tree that TTLs, priorities and pins keep (`radix.retention`)."""
     retention_budget: int = 0
     expired: int = 0
     """Tokens whose TTL ran out."""
+    flushed: int = 0
+    """Tokens that were dropped on request."""
     yielded: int = 0
     """Tokens that lost their retention to its budget."""
 

@@ -154,6 +154,7 @@ class RadixCache:
             evictable=self.tree.evictable,
             nodes=self.tree.nodes,
             evicted=self.tree.evicted,
+            flushed=self.tree.flushed,
             retained=self.tree.retention.tokens,
             retention_budget=self.tree.retention.budget,
             expired=self.tree.retention.expired,

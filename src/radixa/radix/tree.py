@@ -71,6 +71,8 @@ class Tree(Generic[P]):
         self.nodes = 0
         self.evicted = 0
         """Tokens evicted since the start: a counter."""
+        self.flushed = 0
+        """Tokens dropped on request since the start: a counter."""
         self.version = 0
         """Changes whenever nodes come, go, split or grow."""
         self.splits = 0
@@ -399,6 +401,8 @@ class Tree(Generic[P]):
         self.tokens -= tokens
         self.evictable -= tokens
         self.version += 1
+        if reason == "flush":
+            self.flushed += tokens
         if node.keep is not None:
             self.retention.release(node)
         for removed in self._removed_to:
