@@ -1,7 +1,8 @@
 """Between the cache and the tier beneath it: what is brought up before a request runs, and written down after it.
 
 A request whose prompt goes on in the tier beyond what the tree holds is *held* while those blocks are loaded, if that
-is faster than computing them; others run meanwhile. It then queues in its order of arrival and finds them in the tree.
+is faster than computing them; others run meanwhile. It then queues in its order of arrival, from when on the bound of
+`waiting.py` holds for it, and finds them in the tree.
 What a request leaves in the tree is written behind: its path stays locked until the blocks are on disk, unless a
 request needs the room, which always comes first.
 """
