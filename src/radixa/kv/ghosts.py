@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from radixa.core.tokens import TOKEN_BYTES
-from radixa.radix import Listener, Node, PayloadType, Reason, Tree, beneath
+from radixa.radix import Listener, Node, PayloadType, Reason, Tree
 
 CHECKED = 8
 """A ghost explains a miss if it covers at least so many of the tokens that follow, or all of them."""
@@ -36,12 +36,10 @@ class Ghosts(Listener[Any]):
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._paths: Tree[Departure | None] = Tree(_LEFT)
-        self._noted: list[tuple[Node[Any], Departure]] = []
+        self._noted: list[Node[Any]] = []
 
     def removed(self, node: Node[Any], reason: Reason) -> None:
-        tree_time = node.left
-        expired = node.expired > 0.0 and node.used <= node.expired
-        self._noted.append((node, Departure(node.expired if expired else tree_time, expired)))
+        self._noted.append(node)
         if len(self._noted) >= _NOTED:
             self._enter()
 
@@ -53,14 +51,11 @@ class Ghosts(Listener[Any]):
             return None
         return self._paths.match(key, namespace, at + 1).node.payload
 
-    def forget(self, namespace: str | None) -> None:
-        """Forget what was in a namespace and those beneath it, or everywhere."""
-        self._noted = [(n, left) for n, left in self._noted if not beneath(n.space.name, namespace)]
-        self._paths.flush(namespace)
-
     def _enter(self) -> None:
-        for node, left in self._noted:
+        for node in self._noted:
             key, namespace = node.key(), node.space.name
+            expired = node.expired > 0.0 and node.used <= node.expired
+            left = Departure(node.expired if expired else node.left, expired)
             # The path above is entered on its own first, so that a node ends where the departed one began.
             self._paths.insert(key[: node.depth * TOKEN_BYTES], None, namespace)
             found = self._paths.insert(key, left, namespace).node

@@ -52,9 +52,6 @@ class VolatileSpans:
                 self._seen.popitem(last=False)
         return Volatile(at, after, seen, alike) if seen >= ENOUGH else None
 
-    def forget(self) -> None:
-        self._seen.clear()
-
 
 def _meeting(ours: bytes, theirs: bytes) -> tuple[int, int] | None:
     """Tokens of `ours` before both go on alike, and for how many they then do; None where that is not worth it."""

@@ -75,14 +75,20 @@ class Retention(Generic[P]):
         owner = _owner(node)
         owned = self._owned[owner]
         node.keep = None
+        tokens = node.tokens
         self.nodes -= 1
+        self.tokens -= tokens
         owned.nodes -= 1
-        self.count(node, -node.tokens)
+        owned.tokens -= tokens
         if not owned.nodes:
             del self._owned[owner]
         elif len(owned.by_use) > 2 * owned.nodes + _SLACK:
             owned.by_use[:] = [(n.used, -n.depth, n.id, n) for n in _retained(owned.by_use)]
             heapify(owned.by_use)
+
+    def ends_by(self, now: float) -> bool:
+        """Whether a TTL may have run out by `now`."""
+        return bool(self._by_end) and self._by_end[0][0] <= now
 
     def due(self, now: float) -> Iterator[Node[P]]:
         """Nodes whose TTL has run out by `now`; each has lost its retention when it comes."""

@@ -225,7 +225,7 @@ class Tree(Generic[P]):
 
     def evict(self, tokens: int) -> Evicted[P]:
         """Remove whole leaves in the policy's order until `tokens` tokens are gone or nothing unlocked is left."""
-        if self.retention.nodes:
+        if self.retention.ends_by(self._now):
             self.expire()
         order = self._order
         payloads: list[P] = []
