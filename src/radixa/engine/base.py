@@ -10,6 +10,7 @@ import msgspec
 from radixa.core import errors
 from radixa.core.base import CachePolicy, Explanation, FinishReason, Role, SamplingParams, TokenLogprob, Usage
 from radixa.core.errors import RadixaError
+from radixa.engine.events.base import EventSettings
 from radixa.kv.tiers.base import TierStats
 from radixa.radix import MAX_LEVELS, NodeView
 
@@ -37,6 +38,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes a second that are written to it at most."""
     secrets: str = ""
     """Folder of the installation's secret, which names and seals what is on disk."""
+    events: EventSettings = EventSettings()
     attention: Literal["auto", "on", "off"] = "auto"
     """Tree attention: where it pays, always, never."""
     max_running: int = 64

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from radixa.core.errors import ConfigError
 from radixa.engine.base import EngineInfo, EngineSettings
+from radixa.engine.events.make import make_publisher
 from radixa.engine.loop import EngineLoop
 from radixa.engine.runner import Runner
 from radixa.engine.scheduler import Scheduler
@@ -56,9 +57,11 @@ def load_engine(settings: EngineSettings, wake: Callable[[], None] = lambda: Non
         )
     check_memory(capacity * per_token, settings)
     storage = KVStorage.allocate(config.layers, config.kv_heads, config.head_size, capacity, torch_dtype)
+    events = make_publisher(settings.events)
     cache = make_cache(
         settings.cache,
         capacity,
+        listeners=events.listeners,
         page_size=settings.page_size,
         eviction=settings.eviction,
         retention=settings.retention,
@@ -89,6 +92,7 @@ def load_engine(settings: EngineSettings, wake: Callable[[], None] = lambda: Non
         tokenizer=tokenizer,
         eos_token_ids=frozenset(config.eos_token_ids),
         max_waiting=settings.max_waiting,
+        events=events,
     )
 
 

@@ -13,6 +13,8 @@ from radixa.core.base import Explanation, FinishReason, SamplingParams
 from radixa.core.errors import ContextTooLong, EngineUnavailable, InvalidRequest, NotFound, RadixaError
 from radixa.engine.base import EngineInfo, EngineOutput, EngineRequest, EngineStats, Fault, TreePage, TreeQuery
 from radixa.engine.batch import build
+from radixa.engine.events.base import Events
+from radixa.engine.events.make import NoEvents
 from radixa.engine.runner import Runner
 from radixa.engine.sampler import Sampled, sample
 from radixa.engine.scheduler import Scheduler
@@ -56,6 +58,7 @@ class EngineLoop:
     tokenizer: Tokenizer | None
     eos_token_ids: frozenset[int]
     max_waiting: int
+    events: Events = field(default_factory=NoEvents)
     counters: Counters = field(default_factory=Counters)
     _sequences: dict[str, Sequence] = field(default_factory=dict)
     _walks: dict[int, tuple[tuple[str | None], Iterator[NodeView]]] = field(default_factory=dict)
@@ -109,8 +112,9 @@ class EngineLoop:
         return [self._output(s, token) for s, token in zip(batch.sampled, sampled, strict=True)]
 
     def close(self) -> None:
-        """Let what waits to be written to disk be written, within reason."""
+        """Let what waits to be written to disk be written, and what waits to be told be told, within reason."""
         self.scheduler.tiering.close(CLOSE_SECONDS)
+        self.events.close()
 
     def stats(self) -> EngineStats:
         held = self.cache.stats()

@@ -52,6 +52,9 @@ class Channel(Protocol):
         ...
 
 
+TELLING_SECONDS = 0.001
+"""Between two slices of the tree that are told anew to subscribers, where nothing else is to do."""
+
 FLUSH_SLICE = 256
 """Nodes that a flush drops between two steps."""
 
@@ -64,6 +67,9 @@ def run(loop: EngineLoop, channel: Channel) -> None:
     while True:
         working = loop.busy or any(flush.goes_on for flush in flushes)
         timeout = 0.0 if working else (None if checked else IDLE_CHECK_SECONDS)
+        if loop.events.behind:
+            loop.events.catch_up()
+            timeout = 0.0 if working else TELLING_SECONDS
         messages = channel.receive(timeout)
         outputs: list[EngineOutput] = []
         for message in messages:

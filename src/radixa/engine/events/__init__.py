@@ -1,0 +1,1 @@
+"""KV events: what is in the cache, told to subscribers outside. Start at `base.py`."""
