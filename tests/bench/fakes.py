@@ -56,6 +56,7 @@ class FakeServer:
     fails_at: int | None = None
     """Answer this request (counted from 1) with an error."""
     key: str | None = None
+    answer: str = "answer {number} of {messages}"
     bodies: list[dict[str, object]] = field(default_factory=list)
     running: int = 0
     most_running: int = 0
@@ -77,7 +78,7 @@ class FakeServer:
         messages = [Message(m["role"], m["content"]) for m in body["messages"]]
         prompt = self.tokenizer.encode(self.template.render(messages))
         cached = self.tree.match(prompt).tokens
-        answer = f"answer {number} of {len(messages)}"
+        answer = self.answer.format(number=number, messages=len(messages))
         self.tree.insert(prompt + self.tokenizer.encode(answer), None)
         response = web.StreamResponse(headers={"content-type": "text/event-stream"})
         await response.prepare(request)

@@ -169,7 +169,9 @@ def test_nobody_there() -> None:
     assert failure.value.message.startswith("no server answers at http://127.0.0.1:9; start one with `radixa serve`")
 
 
-@pytest.mark.parametrize("url", ["localhost:8000", "ftp://a", "", "http://"])
+@pytest.mark.parametrize(
+    "url", ["localhost:8000", "ftp://a", "", "http://", "http://[::1", "http://a:99999", "http://a:b"]
+)
 def test_what_is_no_address(url: str) -> None:
     with pytest.raises(CallFailed, match="is no address of a server"):
         root_url(url)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from radixa.bench.belady import belady
+from radixa.bench.belady import belady, routes
 from radixa.bench.replay import replay
 from radixa.core.errors import ConfigError, InvalidRequest, TraceError
 from radixa.core.tokens import pack
@@ -82,6 +82,38 @@ def test_hits_are_those_of_the_naive_replay(
     assert found.bound == (sum(infinite) / prompts if prompts else 0)
 
 
+def slow_token_belady(rows: list[Row], capacity: int) -> int:
+    """Token by token, each known by its whole path; the next use of each is looked up in the prompts that follow."""
+
+    def path(row: Row, tokens: list[int]) -> list[Any]:
+        return [(row.get("namespace", ""), *tokens[: n + 1]) for n in range(len(tokens))]
+
+    prompts = [path(row, row["prompt"]) for row in rows]
+    resident: set[Any] = set()
+    hits = 0
+    for at, row in enumerate(rows):
+        hits += leading(prompts[at], resident)
+        resident.update(path(row, row["prompt"] + row["output"]))
+        next_use = {
+            token: next((n for n in range(at + 1, len(rows)) if token in prompts[n]), len(rows)) for token in resident
+        }
+        resident = set(sorted(resident, key=lambda token: (next_use[token], len(token)))[:capacity])
+    return hits
+
+
+@given(rows=conversations(), capacity=st.integers(1, 60))
+@settings(max_examples=100, deadline=None)
+def test_belady_on_tokens_is_that_of_a_slow_one(
+    rows: list[Row], capacity: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = written(tmp_path_factory.getbasetemp(), rows)
+    found = replay(path, ["lru", "arc", "default"], [capacity])
+    prompts = sum(len(row["prompt"]) for row in rows)
+    for result in found:
+        assert result.belady == (slow_token_belady(rows, capacity) / prompts if prompts else 0)
+        assert result.hit_rate <= result.belady <= result.bound
+
+
 def test_the_rules_by_hand(tmp_path: Path) -> None:
     """A whole prompt hits; a session, a TTL, a priority and a time are passed over; blank lines are no requests."""
     rows: list[Row] = [
@@ -97,7 +129,7 @@ def test_the_rules_by_hand(tmp_path: Path) -> None:
     assert large.hits == (0, 4, 0, 2, 4)
     # At 5 tokens: the other namespace's four push out the first four; [1, 2, 9] those; then [9] goes for [3, 4].
     assert small.hits == (0, 4, 0, 0, 2)
-    assert (large.bound, large.belady, large.requests) == (10 / 18, None, 5)
+    assert (large.bound, large.belady, large.requests) == (10 / 18, 10 / 18, 5)
     assert large.timing_us.match_p50
     assert large.timing_us.insert_p50
     assert large.timing_us.evict_p50 is None
@@ -176,7 +208,8 @@ def test_blocks_hit_as_in_a_flat_lru_and_in_a_slow_belady(
     assert found.hit_rate == (sum(flat_lru(paths, capacity)) / blocks if blocks else 0)
     assert found.bound == (sum(flat_lru(paths, 10**6)) / blocks if blocks else 0)
     foreseen = slow_belady(paths, capacity)
-    assert belady([pack(block - 2**40 for block in path) for path in paths], capacity) == foreseen
+    keys = [pack([block - 2**40 for block in path]) for path in paths]
+    assert belady(routes([("", key, key) for key in keys]), capacity) == foreseen
     assert found.belady == (foreseen / blocks if blocks else 0)
     assert found.hit_rate <= found.belady <= found.bound
 
@@ -192,7 +225,7 @@ def test_a_public_trace_gives_its_known_figures() -> None:
     """Computed independently of this project, LRU also by libcachesim; % of blocks."""
     known = {512: (4.63, 20.16), 1_000: (8.41, 27.67), 5_000: (27.93, 52.63), 20_000: (57.18, 63.96)}
     found = replay(MOONCAKE, ["lru"], list(known))
-    assert {r.capacity: (round(100 * r.hit_rate, 2), round(100 * (r.belady or 0), 2)) for r in found} == known
+    assert {r.capacity: (round(100 * r.hit_rate, 2), round(100 * r.belady, 2)) for r in found} == known
     assert {round(100 * r.bound, 2) for r in found} == {63.96}
     assert {r.requests for r in found} == {3_993}
 
@@ -215,13 +248,13 @@ def test_the_printed_object(tmp_path: Path) -> None:
         "hit_tokens": 2,
         "hit_rate": 0.5,
         "bound": 0.5,
-        "belady": None,
+        "belady": 0.5,
         "hits": [0, 2],
     }
     assert list(timing) == ["match_p50", "insert_p50", "evict_p50"]
     assert "hits" not in results[1].as_json()
     assert [(r.policy, r.capacity) for r in results] == [("lru", 10), ("lru", 20)]
-    assert seen == [("infinite cache", 2, 2), ("lru at 10", 2, 2), ("lru at 20", 2, 2)]
+    assert seen == [*(("bounds", n, 3) for n in (1, 2, 3)), ("lru at 10", 2, 2), ("lru at 20", 2, 2)]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from radixa.core.errors import ModelError
 
 from .conftest import Radixa
 
-COMMANDS = ("serve", "chat", "demo", "bench", "replay", "tree", "pull", "models", "keys", "config")
+COMMANDS = ("serve", "chat", "demo", "bench", "replay", "tree", "explain", "pull", "models", "keys", "config")
 HEAVY = ("torch", "numpy", "transformers", "sqlalchemy", "granian", "aiohttp", "rich", "asyncio", "msgspec")
 
 
@@ -29,7 +29,8 @@ def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]
             yield (*path, name)
 
 
-ALL = sorted(leaves(typer.main.get_command(application.app)))
+COMMAND: Any = typer.main.get_command(application.app)
+ALL = sorted(leaves(COMMAND))
 
 
 def test_the_commands_are_those_of_the_readme(radixa: Radixa) -> None:
@@ -39,7 +40,11 @@ def test_the_commands_are_those_of_the_readme(radixa: Radixa) -> None:
     assert all(f"  {name} " in found.out for name in COMMANDS)
 
 
-@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def groups(command: Any) -> Iterator[str]:
+    return (name for name, child in command.commands.items() if hasattr(child, "commands"))
+
+
+@pytest.mark.parametrize("path", [*ALL, *((name,) for name in groups(COMMAND))], ids=" ".join)
 def test_every_command_has_help_with_an_example(path: tuple[str, ...], radixa: Radixa) -> None:
     found = radixa(*path, "--help")
     assert found.code == 0
@@ -84,6 +89,10 @@ def test_wrong_use_is_2(arguments: list[str], radixa: Radixa) -> None:
         (["tree", "--url", "http://127.0.0.1:9"], "no server answers at http://127.0.0.1:9"),
         (["chat", "--url", "http://127.0.0.1:9"], "no server answers at http://127.0.0.1:9"),
         (["models", "--url", "nowhere"], "'nowhere' is no address of a server"),
+        (["tree", "--url", "http://[::1"], "'http://[::1' is no address of a server"),
+        (["tree", "--url", "http://host:99999"], "'http://host:99999' is no address of a server"),
+        (["demo", "--out", "/proc/x"], "--out /proc/x: cannot make it: No such file or directory; expected a folder"),
+        (["serve", "no-such-model"], "no model 'no-such-model'"),
         (["keys", "list", "--url", "http://127.0.0.1:9"], "no server answers"),
         (["keys", "list", "--account", "nobody"], "There is no account 'nobody'"),
         (["keys", "revoke", "key_0"], "There is no key 'key_0'"),
@@ -123,6 +132,17 @@ def test_no_traceback(error: Exception, line: str, radixa: Radixa, monkeypatch: 
     break_pull(monkeypatch, error)
     found = radixa("pull")
     assert (found.code, found.err) == (1, line)
+
+
+@pytest.mark.parametrize("variable", ["RADIXA_HOME", "RADIXA_MODELS"])
+def test_a_folder_that_cannot_be_names_its_variable(
+    radixa: Radixa, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "/proc/nope")
+    found = radixa("pull")
+    assert found.code == 1
+    assert found.err.splitlines()[-1].startswith("radixa: No such file or directory: /proc/nope")
+    assert f"({variable} = /proc/nope: expected a folder that can be made, read and written)" in found.err
 
 
 def test_a_traceback_for_whoever_asks(radixa: Radixa, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,13 @@ def test_a_conversation(radixa: Radixa, server: FakeServer, monkeypatch: pytest.
     assert {(body["max_tokens"], body["temperature"], body["model"]) for body in bodies} == {(9, 0.0, "fake")}
 
 
+def test_an_answer_is_shown_and_not_obeyed(radixa: Radixa, server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.answer = "two\nlines \x1b[31m\x9b[/x]"
+    monkeypatch.setattr(sys, "stdin", io.StringIO("How tall?\n"))
+    found = radixa("chat", "--url", server.url)
+    assert found.out == "two\nlines ␛[31m�[/x]\n"
+
+
 def test_what_it_cost_is_said_where_the_server_knows() -> None:
     answer = Answer(started=1.0, first_token=1.25, ended=2.0)
     answer.usage = {

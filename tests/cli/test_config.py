@@ -30,6 +30,19 @@ def test_a_wrong_value_is_named(radixa: Radixa, monkeypatch: pytest.MonkeyPatch)
     assert "server.port = 'many' (RADIXA_SERVER_PORT)" in found.err
 
 
+def test_what_serve_would_refuse_is_refused(radixa: Radixa, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value, says in [
+        ("RADIXA_STORE_URL", "nope", "store.url = 'nope' (RADIXA_STORE_URL): expected a URL"),
+        ("RADIXA_SERVR_PORT", "80", "RADIXA_SERVR_PORT: no such setting; did you mean RADIXA_SERVER_PORT"),
+        ("RADIXA_ENGINE_THREADS", "100000", "engine.threads = '100000'"),
+    ]:
+        with monkeypatch.context() as patched:
+            patched.setenv(name, value)
+            found = radixa("config", "show")
+        assert (found.code, found.out, found.err.count("\n")) == (1, "", 1)
+        assert says in found.err
+
+
 def test_a_password_is_not_shown(radixa: Radixa, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RADIXA_STORE_URL", "postgresql://me:s3cret@host/db")
     for options in ([], ["--json"]):

@@ -3,6 +3,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
+from radixa.cli.common import printable
 from radixa.store.secrets import digest
 
 from .conftest import Radixa
@@ -48,6 +51,38 @@ def test_the_first_key_is_an_administrators(radixa: Radixa) -> None:
     # With the only one gone, the next is one again.
     radixa("keys", "revoke", json.loads(first.out)["id"])
     assert json.loads(radixa("keys", "create", "--json").out)["admin"] is True
+
+
+def test_the_last_administrators_key_goes_with_a_warning(radixa: Radixa) -> None:
+    first, second = (json.loads(radixa("keys", "create", "--admin", "--json").out)["id"] for _ in range(2))
+    assert radixa("keys", "revoke", first).err == ""
+    gone = radixa("keys", "revoke", second)
+    assert gone.code == 0
+    assert "No administrator's key works any more" in gone.err
+    assert "radixa keys create" in gone.err
+
+
+def test_accounts_are_listed_by_name(radixa: Radixa, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = json.loads(radixa("keys", "create", "--account", "research", "--json").out)
+    assert made["account"] == "research"
+    assert json.loads(radixa("keys", "list", "--json").out)[0]["account"] == "research"
+    heading, row = radixa("keys", "list").out.splitlines()
+    assert "account id" in heading
+    assert " research " in row
+    assert made["account_id"] in row
+    assert json.loads(radixa("keys", "revoke", made["id"], "--json").out)["account"] == "research"
+
+
+@pytest.mark.parametrize("name", ["[/x]", ":key:", "\x1b[31mred\x1b]0;title\x07"])
+def test_a_name_is_shown_and_not_obeyed(radixa: Radixa, name: str) -> None:
+    radixa("keys", "create", name, "--account", name)
+    shown = radixa("keys", "list")
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.out.count(printable(name)) == 2
+    assert "\x1b" not in shown.out
+    assert json.loads(radixa("keys", "list", "--json").out)[0]["name"] == name
+    missing = radixa("keys", "list", "--account", f"{name}?")
+    assert missing.err == f"radixa: There is no account '{printable(name)}?'.\n"
 
 
 def test_an_accounts_name_is_not_taken_for_an_id(radixa: Radixa) -> None:

@@ -19,6 +19,10 @@ def test_what_there_is_without_a_server(radixa: Radixa, home: Path) -> None:
     shown = radixa("models").out
     assert "claude-3-5-sonnet" in shown
     assert "radixa pull fetches it" in shown
+    # Nobody answers yet, least of all an upstream provider.
+    assert "answered by" not in shown
+    assert shown.split()[:2] == ["model", "provider"]
+    assert "calls no upstream provider" in shown
 
 
 def test_entries_of_ones_own(radixa: Radixa, home: Path) -> None:

@@ -103,6 +103,21 @@ def test_prices_as_people_write_them() -> None:
     assert saved(Usage(1000, 600, 400, 100), found) == 226_800
 
 
+def test_a_token_without_a_price_of_its_own_costs_what_input_does() -> None:
+    found = token_prices(Prices(input=1.0, output=2.0), "m")
+    assert found == TokenPrices(input=1_000_000, cached_input=1_000_000, cache_write=1_000_000, output=2_000_000)
+    # Nothing is said to be saved where no discount is known.
+    assert saved(Usage(1000, 600, 0, 100), found) == 0
+
+
+@pytest.mark.parametrize("given", [{}, {"input": 1.0}, {"output": 1.0}, {"cached_input": 0.1, "output": 1.0}])
+def test_without_input_or_output_the_cost_is_unknown_and_not_0(given: dict[str, float]) -> None:
+    found = token_prices(Prices(**given), "m")
+    assert found is None
+    assert cost(Usage(1000, 600, 0, 100), found) is None
+    assert saved(Usage(1000, 600, 0, 100), found) is None
+
+
 @given(st.integers(0, 10**9))
 def test_a_written_price_survives_the_float_it_was_read_as(pico_per_token: int) -> None:
     written = float(usd_per_mtok(pico_per_token))

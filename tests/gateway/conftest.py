@@ -69,11 +69,14 @@ async def build(store: SqlStore) -> AsyncIterator[Build]:
         cache: CacheConfig | None = None,
         models: tuple[ModelEntry, ...] = (),
         max_body_bytes: int = 100_000,
+        body_timeout_s: float = 60.0,
         attach: bool = True,
     ) -> World:
         engine = engine or FakeEngine()
         config = Config(
-            server=ServerConfig(sandbox=sandbox, auth=auth, max_body_bytes=max_body_bytes),
+            server=ServerConfig(
+                sandbox=sandbox, auth=auth, max_body_bytes=max_body_bytes, body_timeout_s=body_timeout_s
+            ),
             engine=EngineConfig(default_max_tokens=64),
             cache=cache or CacheConfig(),
             models=models,

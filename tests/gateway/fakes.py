@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from math import inf
+from time import monotonic
 from typing import Any
 
 from radixa.core.base import Explanation, FinishReason, Message, TokenLogprob, Usage
@@ -29,6 +30,9 @@ class ByteTokenizer:
     def encode(self, text: str, *, special: bool = True) -> bytes:
         return pack(list(text.encode()))
 
+    def locate(self, text: str, places: Sequence[int]) -> tuple[bytes, list[int]]:
+        return self.encode(text), [len(text[:place].encode()) for place in places]
+
     def decode(self, token_ids: Sequence[int], *, skip_special: bool = True) -> str:
         return b"".join(self.token_bytes(token) for token in token_ids).decode("utf-8", "replace")
 
@@ -45,7 +49,8 @@ class PlainTemplate:
     def render(self, messages: Sequence[Message], *, add_generation_prompt: bool = True) -> str:
         if sum(message.role == "system" for message in messages) > 1:
             raise InvalidRequest("the chat template refuses these messages: one system message", param="messages")
-        return "".join(f"{message.role}: {message.content}\n" for message in messages) + "assistant: "
+        text = "".join(f"{message.role}: {message.content}\n" for message in messages)
+        return text + "assistant: " * add_generation_prompt
 
 
 @dataclass
@@ -70,9 +75,12 @@ class FakeEngine:
     """Ids of requests whose stream was closed, in order."""
     finished: list[str] = field(default_factory=list)
     closed: bool = False
+    clock: Callable[[], float] = monotonic
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
 
     def __post_init__(self) -> None:
-        self.cache = RadixCache(self.capacity)
+        self.cache = RadixCache(self.capacity, clock=self.clock)
 
     @property
     def info(self) -> EngineInfo:
@@ -84,6 +92,10 @@ class FakeEngine:
         steps = list(self.text.encode())[: params.max_tokens] or [ord(" ")]
         reason: FinishReason = "length" if len(steps) == params.max_tokens else "stop"
         try:
+            if not params.max_tokens:
+                await asyncio.sleep(0)
+                yield EngineOutput(request.request_id, finish_reason="length", usage=self._computed(request, 0))
+                return
             for number, token in enumerate(steps):
                 if self.gate is not None:
                     await self.gate.acquire()
@@ -108,7 +120,19 @@ class FakeEngine:
         if not self.ready:
             raise EngineUnavailable("not now")
         held = self.cache.stats()
-        return EngineStats(capacity=held.capacity, free=held.free, tree=held.tree, namespaces=self.cache.namespaces())
+        return EngineStats(
+            capacity=held.capacity,
+            free=held.free,
+            tree=held.tree,
+            evictable=held.evictable,
+            prompt_tokens=self.prompt_tokens,
+            cached_tokens=self.cached_tokens,
+            evicted_tokens=held.evicted,
+            retained=held.retained,
+            retention_budget=held.retention_budget,
+            expired_tokens=held.expired,
+            namespaces=self.cache.namespaces(),
+        )
 
     async def tree(self, wanted: TreeQuery) -> TreePage:
         walk = list(self.cache.walk(wanted.namespace, levels=wanted.levels, min_tokens=wanted.min_tokens))
@@ -138,12 +162,15 @@ class FakeEngine:
         if wanted.write:
             keep = Keep(wanted.ttl or inf, wanted.priority, wanted.pin)
             asked = wanted.ttl or wanted.priority or wanted.pin
-            spans = [Span(end, Origin(role, wanted.session)) for end, role in request.spans]
+            ends = [*request.spans, (count(key), "assistant" if request.spans else "")]
+            spans = [Span(end, Origin(role, wanted.session)) for end, role in ends]
             written = self.cache.finish(lease, key, spans, keep if asked else None)
         else:
             self.cache.release(lease)
         written = min(written, count(key) - lease.cached)
         found = Usage(count(key), lease.cached, written, generated, miss=explained.miss, volatile=explained.volatile)
+        self.prompt_tokens += found.prompt_tokens
+        self.cached_tokens += found.cached_tokens
         self.cache.check_integrity()
         return found
 

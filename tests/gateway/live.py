@@ -68,6 +68,7 @@ def serving(folder: Path, *options: str, wait: bool = True, **settings: str) -> 
     environment = {
         **os.environ,
         "RADIXA_STORE_URL": f"sqlite:///{folder}/radixa.db",
+        "RADIXA_CACHE_DISK_FOLDER": f"{folder}/kv",
         "RADIXA_API_KEY": KEY,
         "RADIXA_ENGINE_DTYPE": "float32",
         "RADIXA_ENGINE_KV_TOKENS": "16384",

@@ -410,3 +410,15 @@ async def test_no_bytes_crash_the_server(world: World, body: bytes) -> None:
     answer = await world.client.post("/v1/chat/completions", body)
     assert answer.status == 400
     assert answer.error["message"]
+
+
+@pytest.mark.parametrize("depth", [1_000, 2_000, 40_000])
+@pytest.mark.parametrize("field", ["model", "unknown", "stop", "messages"])
+async def test_nested_too_deeply(world: World, field: str, depth: int) -> None:
+    """Also where the type is wrong, for which the body is read once more to say so."""
+    deep = "[" * depth + "]" * depth
+    rest = "" if field == "messages" else ', "messages": []'
+    answer = await world.client.post("/v1/chat/completions", f'{{"{field}": {deep}{rest}}}'.encode())
+    assert answer.status == 400
+    if depth > 1_000:
+        assert "nested too deeply" in answer.error["message"]

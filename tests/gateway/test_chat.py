@@ -38,6 +38,7 @@ async def test_a_whole_answer(world: World) -> None:
             "saved_usd": 0,
             "ttft_ms": body["usage"]["radixa"]["ttft_ms"],
             "tiers": {"device": 0, "host": 0, "disk": 0},
+            "miss": {"at": 0, "reason": "never_seen", "message": None, "yours": "user: hi\nassistant: ", "tree": []},
         },
     }
     assert body["usage"]["radixa"]["ttft_ms"] > 0
@@ -68,6 +69,7 @@ async def test_a_second_request_hits_and_says_what_it_saved(world: World) -> Non
     assert usage["prompt_tokens"] == 26
     assert usage["cached_tokens"] == usage["prompt_tokens_details"]["cached_tokens"] == 25
     assert usage["radixa"]["tiers"] == {"device": 25, "host": 0, "disk": 0}
+    assert "miss" not in usage["radixa"]
     assert usage["radixa"]["cost_usd"] == pytest.approx((1 * 0.42 + 25 * 0.042 + 9 * 0.42) / 1e6, rel=1e-12)
     assert usage["radixa"]["saved_usd"] == pytest.approx(25 * (0.42 - 0.042) / 1e6, rel=1e-12)
 
@@ -281,8 +283,9 @@ async def test_an_unknown_price_is_null_and_never_nothing(build: Build) -> None:
     from radixa.core.config import ModelEntry, Prices
 
     later = Prices(input=1.0, cached_input=0.1, output=2.0, since="2999-01-01")
-    world = build(models=(ModelEntry("unpriced", "openai"), ModelEntry("later", "openai", prices=(later,))))
-    for name in ("unpriced", "later"):
+    half = ModelEntry("half", "openai", prices=(Prices(input=1.0, since="2020-01-01"),))
+    world = build(models=(ModelEntry("unpriced", "openai"), ModelEntry("later", "openai", prices=(later,)), half))
+    for name in ("unpriced", "later", "half"):
         usage = (await world.client.chat(model=name)).json["usage"]["radixa"]
         assert usage["cost_usd"] is None
         assert usage["saved_usd"] is None

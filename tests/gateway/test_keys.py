@@ -102,9 +102,10 @@ async def test_a_plain_key_keeps_to_its_own_account(world: World) -> None:
     mine = (await client.post("/v1/keys", {"name": "second"})).json
     assert mine["account_id"] == account.id
     assert {key["account_id"] for key in (await client.get("/v1/keys?account=admin")).json["data"]} == {account.id}
-    for body in ({"admin": True}, {"account": "other"}):
+    for body in ({"admin": True}, {"account": "other"}, {"account": "default"}, {"account": world.account.id}):
         answer = await client.post("/v1/keys", body)
         assert (answer.status, answer.error["param"]) == (403, next(iter(body)))
+    assert [found.name for found in world.store.accounts()] == ["default", "acme"]
     first = world.store.keys(world.account.id)[0]
     assert (await client.delete(f"/v1/keys/{first.id}")).status == 404
     assert (await client.delete(f"/v1/keys/{mine['id']}")).status == 200
@@ -128,9 +129,40 @@ async def test_the_last_administrator_cannot_lock_everyone_out(world: World) -> 
     assert (await world.client.using(second["key"]).get("/v1/keys")).status == 200
 
 
+async def test_ones_own_account_may_be_named(world: World) -> None:
+    account, client = world.account_client("bobs")
+    for own in ("bobs", account.id):
+        made = await client.post("/v1/keys", {"account": own})
+        assert (made.status, made.json["account_id"], made.json["account"]) == (200, account.id, "bobs")
+        assert (await client.post("/v1/keys", {"account": own, "admin": True})).status == 403
+
+
+async def test_keys_say_whose_they_are(world: World) -> None:
+    made = (await world.client.post("/v1/keys", {"account": "acme"})).json
+    assert made["account"] == "acme"
+    listed = (await world.client.get("/v1/keys")).json["data"]
+    assert [key["account"] for key in listed] == ["default", "acme"]
+    assert [key["account"] for key in (await world.client.get("/v1/keys?account=acme")).json["data"]] == ["acme"]
+    assert (await world.client.delete(f"/v1/keys/{made['id']}")).json["account"] == "acme"
+
+
+async def test_a_mistyped_id_makes_no_account(world: World) -> None:
+    answer = await world.client.post("/v1/keys", {"account": "acct_zzzz"})
+    assert (answer.status, answer.error["param"]) == (400, "account")
+    assert "There is no account 'acct_zzzz'" in answer.error["message"]
+    assert world.store.accounts() == [world.account]
+
+
 @pytest.mark.parametrize(
     ("body", "param"),
-    [({"name": ""}, "name"), ({"name": 5}, "name"), ({"admin": "yes"}, "admin"), ({"account": ""}, "account")],
+    [
+        ({"name": "zero\0byte"}, "name"),
+        ({"account": "zero\0byte"}, "account"),
+        ({"name": ""}, "name"),
+        ({"name": 5}, "name"),
+        ({"admin": "yes"}, "admin"),
+        ({"account": ""}, "account"),
+    ],
 )
 async def test_bad_keys(world: World, body: dict[str, Any], param: str) -> None:
     answer = await world.client.post("/v1/keys", body)

@@ -55,19 +55,6 @@ async def test_a_client_that_leaves_ends_its_work(build: Build, path: str, body:
     assert f'radixa_requests_total{{route="{path}",status="499"}} 1.0' in text
 
 
-async def test_a_client_that_leaves_in_its_body(world: World) -> None:
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.disconnect"}
-
-    async def send(message: dict[str, Any]) -> None:
-        raise AssertionError("nobody is there to send to")
-
-    headers = [(b"authorization", f"Bearer {world.client.key}".encode())]
-    scope = {"type": "http", "method": "POST", "path": "/v1/completions", "query_string": b"", "headers": headers}
-    await world.app(scope, receive, send)
-    assert world.engine.requests == []
-
-
 async def test_one_leaving_leaves_the_others_alone(build: Build) -> None:
     gate = asyncio.Semaphore(0)
     world = build(FakeEngine(gate=gate))
@@ -126,7 +113,7 @@ async def test_a_bug_is_a_500_with_the_request_id_and_a_traceback_in_the_log(
     def broken(*args: object) -> None:
         raise ZeroDivisionError("a bug of ours")
 
-    monkeypatch.setattr(world.engine, "_usage", broken)
+    monkeypatch.setattr(world.engine, "_computed", broken)
     with caplog.at_level(logging.ERROR, "radixa.gateway"):
         whole = await world.client.chat()
         stream = await world.client.chat(stream=True)

@@ -12,10 +12,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from radixa.core.config import Config, ModelEntry, Prices
 from radixa.core.errors import ConfigError, ModelNotFound
 from radixa.core.money import TokenPrices
+from radixa.engine.base import EngineStats
 from radixa.gateway import catalogue as catalogue_module
 from radixa.gateway.auth import KeyRing
 from radixa.gateway.catalogue import Catalogue, entries_with, shipped
 from radixa.gateway.state import Gateway
+from radixa.kv.tiers.base import TierStats
 from radixa.providers.local import LocalProvider
 from radixa.store.sql import SqlStore
 from tests.gateway.conftest import Build, World
@@ -92,6 +94,65 @@ async def test_metrics_count_and_name_nobody(world: World) -> None:
     assert found["radixa_engine_evicted_tokens_total{}"] == 0
     assert account.id not in text
     assert "a-secret-name" not in text
+
+
+async def test_the_engines_figures_also_under_vllms_names(world: World) -> None:
+    dropped = {"truncated": 1, "corrupt": 2}
+    disk = TierStats(enabled=True, bytes=7000, written_bytes=9000, load_seconds=0.5, evicted_blocks=4, dropped=dropped)
+    stats = EngineStats(
+        running=2,
+        waiting=3,
+        capacity=1000,
+        tree=600,
+        leased=50,
+        evictable=400,
+        prompt_tokens=900,
+        cached_tokens=700,
+        disk_tokens=100,
+        generated_tokens=80,
+        evicted_tokens=60,
+        wanted_tokens=40,
+        retained=30,
+        disk=disk,
+    )
+
+    async def told() -> EngineStats:
+        return stats
+
+    world.engine.stats = told  # type: ignore[method-assign]
+    found = figures((await world.client.get("/metrics")).body.decode())
+    assert {name: value for name, value in found.items() if name.startswith("vllm:")} == {
+        "vllm:num_requests_running{model_name=fake-model}": 2,
+        "vllm:num_requests_waiting{model_name=fake-model}": 3,
+        # What running requests hold: their own slots, and what is locked for them in the tree.
+        "vllm:kv_cache_usage_perc{model_name=fake-model}": 0.25,
+        "vllm:prefix_cache_queries_total{model_name=fake-model}": 900,
+        "vllm:prefix_cache_hits_total{model_name=fake-model}": 700,
+        "vllm:prompt_tokens_total{model_name=fake-model}": 900,
+        "vllm:generation_tokens_total{model_name=fake-model}": 80,
+    }
+    tiers = {
+        tier: found[f"radixa_engine_tier_cached_tokens_total{{tier={tier}}}"] for tier in ("device", "host", "disk")
+    }
+    assert tiers == {"device": 600, "host": 0, "disk": 100}
+    assert found["radixa_engine_removed_tokens_total{reason=capacity}"] == 60
+    assert found["radixa_engine_wanted_tokens_total{}"] == 40
+    assert found["radixa_engine_retained{}"] == 30
+    assert found["radixa_disk_bytes{}"] == 7000
+    assert found["radixa_disk_written_bytes_total{}"] == 9000
+    assert found["radixa_disk_load_seconds_total{}"] == 0.5
+    assert found["radixa_disk_evicted_blocks_total{}"] == 4
+    assert found["radixa_disk_dropped_blocks_total{reason=corrupt}"] == 2
+
+
+async def test_hits_are_counters_that_only_grow(world: World) -> None:
+    seen = []
+    for text in ("same", "same", "other", "same"):
+        await world.client.chat(text)
+        found = figures((await world.client.get("/metrics")).body.decode())
+        seen.append(found["vllm:prefix_cache_hits_total{model_name=fake-model}"])
+    assert seen == sorted(seen)
+    assert seen[1] - seen[0] == seen[3] - seen[2] == 21
 
 
 async def test_models_with_their_prices(world: World) -> None:

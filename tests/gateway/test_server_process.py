@@ -135,6 +135,9 @@ def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
     [
         (["--no-auth", "--host", "0.0.0.0"], {}, "--no-auth on 0.0.0.0: refused"),
         (["nothing-like-it"], {}, "no model 'nothing-like-it'"),
+        (["hf:nothing"], {}, "'hf:nothing' names no repository"),
+        ([__file__], {}, "test_server_process.py is not a readable GGUF file"),
+        ([str(Path(__file__).parent)], {}, "config.json"),
         ([], {"RADIXA_STORE_URL": "mysterious"}, "store.url = 'mysterious'"),
         ([], {"RADIXA_API_KEY": "short"}, "RADIXA_API_KEY: 5 characters can be guessed"),
         ([], {"RADIXA_API_KEY": "two words"}, "RADIXA_API_KEY: expected printable ASCII"),
@@ -144,6 +147,16 @@ def test_starts_that_cannot_succeed(tmp_path: Path, options: list[str], settings
     store = {"RADIXA_STORE_URL": f"sqlite:///{tmp_path}/radixa.db"}
     done = start("--port", "0", *options, **{**store, **settings})
     assert says in one_line(done)
+    # Nothing is promised, and no key made that nobody could see.
+    assert done.stdout == ""
+
+
+def test_a_key_in_the_environment_that_opens_nothing_is_said(smollm2: ModelFolder, tmp_path: Path) -> None:
+    with serving(tmp_path, wait=False) as live:
+        assert "warning" not in live.output
+    with serving(tmp_path, wait=False, RADIXA_API_KEY="rx-another-key-of-sixteen") as live:
+        assert live.output.count("warning: RADIXA_API_KEY is none of this server's keys") == 1
+        assert "rx-another-key-of-sixteen" not in live.output
 
 
 @pytest.mark.slow

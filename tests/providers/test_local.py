@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from radixa.core.base import CachePolicy, GenerateChunk, GenerateRequest, Message, SamplingParams, Usage
+from radixa.core.base import CachePolicy, GenerateChunk, GenerateRequest, Message, Miss, SamplingParams, Usage
 from radixa.core.errors import ContextTooLong, EngineUnavailable, InvalidRequest, RadixaError
 from radixa.core.tokens import pack, unpack
 from radixa.engine.base import EngineRequest
@@ -48,7 +48,7 @@ async def test_an_answer_in_chunks(provider: LocalProvider) -> None:
     found = await chunks(provider, prompt="hi")
     assert "".join(chunk.text for chunk in found) == "forty"
     assert [chunk.finish_reason for chunk in found] == [None] * 4 + ["length"]
-    assert found[-1].usage == Usage(2, 0, 0, 5)
+    assert found[-1].usage == Usage(2, 0, 0, 5, miss=Miss(0, "never_seen"))
     assert {chunk.index for chunk in found} == {0}
     assert engine_of(provider).requests == [
         EngineRequest(
@@ -63,6 +63,37 @@ async def test_messages_go_through_the_template_and_ids_as_they_are(provider: Lo
     first, second = engine_of(provider).requests
     assert bytes(unpack(first.token_ids)) == b"user: hi\nassistant: "
     assert unpack(second.token_ids) == [1, 256]
+
+
+async def test_the_engine_is_told_whose_turn_each_stretch_is(provider: LocalProvider) -> None:
+    thinking = Message("assistant", "<think>hm</think>yes")
+    await chunks(provider, messages=(Message("system", "Be brief."), Message("user", "é?"), thinking))
+    await chunks(provider, prompt="user: hi")
+    chat, plain = engine_of(provider).requests
+    told, start = [], 0
+    for end, role in chat.spans:
+        told.append((role, bytes(unpack(chat.token_ids)[start:end]).decode()))
+        start = end
+    assert told == [
+        ("system", "system: Be brief."),
+        ("user", "\nuser: é?"),
+        ("assistant", "\nassistant: "),
+        ("thinking", "<think>hm</think>"),
+        ("assistant", "yes"),
+    ]
+    # The rest opens the answer.
+    assert bytes(unpack(chat.token_ids)[start:]) == b"\nassistant: "
+    assert plain.spans == ()
+
+
+async def test_a_prompt_is_prepared_once(provider: LocalProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = request(messages=(Message("user", "hi"),))
+    prompt = await provider.prepare(asked)
+    bare = await provider.prepare(asked, add_generation_prompt=False)
+    assert bytes(unpack(bare.token_ids)) == b"user: hi\n"
+    monkeypatch.setattr(provider, "prepare", None)
+    assert [chunk async for chunk in provider.generate(asked, prompt)][-1].finish_reason == "length"
+    assert engine_of(provider).requests[0].token_ids == prompt.token_ids
 
 
 async def test_n_answers_are_n_requests_with_seeds_of_their_own(provider: LocalProvider) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from radixa.core.errors import ConfigError
 from radixa.core.tokens import pack
-from radixa.radix import NOTHING, POLICIES, EvictionPolicy, Facts, Node, Tree, policy
+from radixa.radix import NOTHING, POLICIES, EvictionPolicy, Facts, Node, Tree, lru, policy
 
 POLICY: dict[str, EvictionPolicy] = {
     "least recent": lambda node: node.used,
@@ -129,12 +129,13 @@ def test_an_eviction_does_not_pay_for_every_touch_before_it() -> None:
 
 
 def test_policies_are_found_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert policy("lru") is POLICIES["lru"]
-    with pytest.raises(ConfigError, match=r"'no such'.*there are lru"):
+    assert policy("lru") is lru
+    assert policy("arc") is not policy("arc")
+    with pytest.raises(ConfigError, match=r"'no such'.*there are arc, default, lru"):
         policy("no such")
 
     def mine(node: Facts) -> int:
         return node.tokens
 
-    monkeypatch.setitem(POLICIES, "mine", mine)
+    monkeypatch.setitem(POLICIES, "mine", lambda: mine)
     assert policy("mine") is mine

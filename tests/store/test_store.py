@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
+import sys
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,19 +15,15 @@ import pytest
 from radixa.core.config import StoreConfig
 from radixa.core.errors import ConfigError, InvalidRequest, NotFound
 from radixa.store import secrets
-from radixa.store.sql import SqlStore, ensure_first_account, ensure_first_key, has_administrator, open_store
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "deep" / "radixa.db"
-
-
-@pytest.fixture
-def store(file: Path) -> Iterator[SqlStore]:
-    found = open_store(StoreConfig(), file)
-    yield found
-    found.close()
+from radixa.store.database import POSTGRES
+from radixa.store.sql import (
+    SqlStore,
+    ensure_first_account,
+    ensure_first_key,
+    has_administrator,
+    ignored_first_key,
+    open_store,
+)
 
 
 def test_migrations_make_the_tables_that_the_code_uses(store: SqlStore) -> None:
@@ -38,21 +35,27 @@ def test_migrations_make_the_tables_that_the_code_uses(store: SqlStore) -> None:
     with store._engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
+
+
+def test_sqlite_is_set_up_for_a_server(sqlite_store: SqlStore) -> None:
+    with sqlite_store._engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
 
 
-def test_a_second_start_keeps_what_is_there(store: SqlStore, file: Path) -> None:
+def test_a_second_start_keeps_what_is_there(store: SqlStore) -> None:
     account = store.create_account("acme")
     key, _ = store.create_key(account.id, "laptop")
+    url = store._engine.url.render_as_string(hide_password=False)
     store.close()
-    again = open_store(StoreConfig(), file)
+    again = open_store(StoreConfig(url=url))
     assert again.accounts() == [account]
     assert again.keys() == [key]
     again.close()
 
 
-def test_no_secret_is_stored(store: SqlStore, file: Path) -> None:
+def test_no_secret_is_stored(sqlite_store: SqlStore, file: Path) -> None:
+    store = sqlite_store
     account = store.create_account("acme")
     key, secret = store.create_key(account.id, "laptop")
     store.close()
@@ -94,12 +97,17 @@ def test_keys_by_account(store: SqlStore) -> None:
 
 
 def test_what_cannot_be_is_refused(store: SqlStore) -> None:
-    store.create_account("acme")
+    account = store.create_account("acme")
     with pytest.raises(InvalidRequest, match="already an account named 'acme'"):
         store.create_account("acme")
     # Ids begin so; an account of that name could be taken for another one.
     with pytest.raises(InvalidRequest, match="no account 'acct_x', and none can be named so"):
         store.create_account("acct_x")
+    for name in ("", "x" * 201, "zero\0byte", "half \ud800"):
+        for make in (store.create_account, lambda name: store.create_key(account.id, name)):
+            with pytest.raises(InvalidRequest, match="expected a name of 1 to 200 characters"):
+                make(name)
+    store.create_key(store.create_account("Ω" * 200).id, "🗝" * 200)
     with pytest.raises(NotFound, match="no account 'nobody'"):
         store.create_key("nobody", "x")
     with pytest.raises(NotFound, match="no key 'key_x'"):
@@ -131,6 +139,24 @@ def test_the_first_key_may_be_given(store: SqlStore, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("RADIXA_API_KEY", "rx-another")
     assert ensure_first_key(store) is None
     assert store.key_by_digest(secrets.digest("rx-another")) is None
+
+
+def test_a_variable_that_opens_nothing_is_said(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RADIXA_API_KEY", "rx-from-the-environment")
+    ensure_first_key(store)
+    assert ignored_first_key(store) is None
+    monkeypatch.setenv("RADIXA_API_KEY", "rx-another-of-somebody")
+    warning = ignored_first_key(store)
+    assert warning is not None
+    assert "RADIXA_API_KEY is none of this server's keys" in warning
+    assert "rx-another-of-somebody" not in warning
+    key, secret = store.create_key(ensure_first_account(store).id, "laptop")
+    monkeypatch.setenv("RADIXA_API_KEY", secret)
+    assert ignored_first_key(store) is None
+    store.revoke_key(key.id)
+    assert ignored_first_key(store) is not None
+    monkeypatch.setenv("RADIXA_API_KEY", "")
+    assert ignored_first_key(store) is None
 
 
 def test_a_plain_key_is_no_first_key(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +220,8 @@ def test_several_threads_at_once(store: SqlStore) -> None:
     ("url", "message"),
     [
         ("not a url", "expected a URL such as sqlite:///"),
-        ("nosuch://host/db", "driver is not installed"),
+        ("nosuch://host/db", "driver is not installed .*expected sqlite:///… or postgresql://…"),
+        ("postgresql://me@127.0.0.1:9/db", "cannot open the database: .*127.0.0.1"),
         ("sqlite:////proc/radixa/x.db", "cannot make"),
     ],
 )
@@ -211,8 +238,8 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
         open_store(StoreConfig(url=f"sqlite:///{file}"))
 
 
-def test_the_file_is_an_ordinary_sqlite_database(store: SqlStore, file: Path) -> None:
-    store.create_account("acme")
+def test_the_file_is_an_ordinary_sqlite_database(sqlite_store: SqlStore, file: Path) -> None:
+    sqlite_store.create_account("acme")
     outside = sqlite3.connect(file)
     assert outside.execute("SELECT name FROM accounts").fetchall() == [("acme",)]
     outside.close()
@@ -250,3 +277,15 @@ def test_no_error_shows_a_password(url: str) -> None:
         open_store(StoreConfig(url=url))
     assert "s3cret" not in caught.value.message
     assert "me:***@host/db" in caught.value.message
+
+
+def test_a_missing_postgres_driver_names_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(ConfigError, match=r"driver is not installed .*pip install 'radixa\[postgres\]'"):
+        open_store(StoreConfig(url="postgresql://me:s3cret@host/db"))
+
+
+def test_the_postgres_extra_is_what_the_url_needs() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
+    assert [need.startswith("psycopg[binary]") for need in project["optional-dependencies"]["postgres"]] == [True]
+    assert POSTGRES == "postgresql+psycopg"

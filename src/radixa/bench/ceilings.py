@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from radixa.core.machine import cpu_name
 from radixa.models.base import ModelConfig
 
+_SMALL_SIZE = 256
+_FAR_BELOW = 0.1
+"""Of the float32 rate: what a small product does less than this in bfloat16, a large one does not make good."""
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -22,6 +26,7 @@ class Machine:
     float32_flops: float
     """Multiply-adds count as two operations; from a product of two 2048 x 2048 matrices."""
     bfloat16_flops: float
+    """Likewise, or from a smaller product where it is far below the other."""
 
     @property
     def best_flops(self) -> float:
@@ -29,17 +34,25 @@ class Machine:
 
 
 def measure_machine() -> Machine:
-    """Takes the rates now, with as many threads as torch uses."""
+    """Takes the rates now, with as many threads as torch uses.
+
+    Where a processor has no bfloat16, one product of the full size takes minutes: a small one then has to do, since its
+    rate is no ceiling of anything.
+    """
     import torch
 
     from radixa.models.probe import matmul_rate
 
+    float32 = matmul_rate("float32")
+    bfloat16 = matmul_rate("bfloat16", _SMALL_SIZE)
+    if bfloat16 > float32 * _FAR_BELOW:
+        bfloat16 = matmul_rate("bfloat16")
     return Machine(
         cpu=cpu_name(),
         threads=torch.get_num_threads(),
         torch=torch.__version__,
-        float32_flops=matmul_rate("float32"),
-        bfloat16_flops=matmul_rate("bfloat16"),
+        float32_flops=float32,
+        bfloat16_flops=bfloat16,
     )
 
 

@@ -174,8 +174,12 @@ async def connect(url: str, api_key: str | None = None) -> AsyncIterator[Client]
 
 def root_url(url: str) -> str:
     """The server's address without a trailing slash or `/v1`. CallFailed where it is no http address."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # brackets that do not match, a port that is none
+        good = False
+    if not good:
         raise CallFailed(f"{url!r} is no address of a server; expected something like http://127.0.0.1:8000")
     return url.rstrip("/").removesuffix("/v1").rstrip("/")
 

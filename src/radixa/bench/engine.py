@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from radixa.bench.bare import BareLoop, GroupedAttention
 from radixa.bench.ceilings import Machine, measure_machine, prefill_flops
@@ -62,35 +62,49 @@ def bench_engine(
     progress: Progress | None = None,
 ) -> EngineReport:
     """Run `decode`, `prefill`, `ttft`, `mixed` or `shared-prefix:N` (N tokens) for each batch size that it takes."""
-    loop = load_engine(settings)
-    report = EngineReport(measure_machine(), loop.info.model, loop.info.dtype, loop.info.attention, loop.info.ops)
-    jobs = [job for workload in workloads for job in _jobs(loop, report.machine, settings, workload, list(batches))]
-    for done, job in enumerate(jobs):
-        if progress:
-            progress("measuring", done, len(jobs))
-        report.rows.append(job(repeats))
-    if progress:
-        progress("measuring", len(jobs), len(jobs))
+    tell = progress or (lambda what, done, total: None)
+    loop = _told(tell, "loading the model", lambda: load_engine(settings))
+    machine = _told(tell, "measuring the machine's matrix products", measure_machine)
+    report = EngineReport(machine, loop.info.model, loop.info.dtype, loop.info.attention, loop.info.ops)
+    for workload in workloads:
+        for name, job in _jobs(loop, machine, settings, workload, list(batches)):
+            report.rows.append(_told(tell, f"measuring {name}", partial(job, repeats)))
     return report
 
 
+T = TypeVar("T")
 Job = Callable[[int], Row]
 """Takes the number of repeats."""
 
 
-def _jobs(loop: EngineLoop, machine: Machine, settings: EngineSettings, workload: str, batches: list[int]) -> list[Job]:
+def _told(progress: Progress, what: str, work: Callable[[], T]) -> T:
+    """The result of `work`, which is one wait of unknown length."""
+    progress(what, 0, 0)
+    result = work()
+    progress(what, 1, 1)
+    return result
+
+
+def _jobs(
+    loop: EngineLoop, machine: Machine, settings: EngineSettings, workload: str, batches: list[int]
+) -> list[tuple[str, Job]]:
+    """What a workload measures, each with its name for the progress."""
     name, _, argument = workload.partition(":")
     match name:
         case "decode":
-            return [partial(decode, loop, batch) for batch in batches]
+            return [(f"{workload}, batch {batch}", partial(decode, loop, batch)) for batch in batches]
         case "prefill":
-            return [partial(prefill, loop, machine, int(argument or 512))]
+            return [(workload, partial(prefill, loop, machine, int(argument or 512)))]
         case "ttft":
-            return [partial(ttft, loop, int(argument or 1024), 32)]
+            return [(workload, partial(ttft, loop, int(argument or 1024), 32))]
         case "mixed":
-            return [partial(mixed, loop)]
+            return [(workload, partial(mixed, loop))]
         case "shared-prefix":
-            return [partial(shared_prefix, loop, settings, batch, int(argument or 4096)) for batch in batches]
+            length = int(argument or 4096)
+            return [
+                (f"{workload}, batch {batch}", partial(shared_prefix, loop, settings, batch, length))
+                for batch in batches
+            ]
         case _:
             raise ValueError(f"no workload {workload!r}: expected decode, prefill, ttft, mixed or shared-prefix:N")
 

@@ -11,6 +11,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from radixa.bench.base import Mode, Report, Run, Scenario
 from radixa.bench.bound import bound
@@ -20,7 +21,8 @@ from radixa.bench.runner import OpeningLine, run
 from radixa.bench.scenarios import WORKLOADS, SizeName
 from radixa.bench.server import started
 from radixa.core.base import Message
-from radixa.core.errors import CallFailed
+from radixa.core.config import ModelEntry
+from radixa.core.errors import CallFailed, ConfigError
 from radixa.core.money import TokenPrices
 from radixa.core.progress import Progress
 from radixa.models.base import ChatTemplate, Tokenizer
@@ -72,12 +74,28 @@ def plan(
 ) -> Plan:
     """The scenarios of these names, built with the tokenizer of the model `sized_by`, priced as `PRICED_AS`."""
     from radixa.core.config import load
-    from radixa.gateway.catalogue import dated_prices, entries_with
 
+    prices = _prices(load().config.models)
     by = yardstick(sized_by, progress)
-    scenarios = [WORKLOADS[name].build(by.tokenizer, seed, size) for name in names]
-    entry = next(entry for entry in entries_with(load().config.models) if entry.id == PRICED_AS)
-    return Plan(scenarios, by, PRICED_AS, dated_prices(entry)[-1].prices, concurrency, progress)
+    scenarios = []
+    for done, name in enumerate(names):
+        progress("writing the requests", done, len(names))
+        scenarios.append(WORKLOADS[name].build(by.tokenizer, seed, size))
+    progress("writing the requests", len(names), len(names))
+    return Plan(scenarios, by, PRICED_AS, prices, concurrency, progress)
+
+
+def _prices(own: Sequence[ModelEntry]) -> TokenPrices:
+    """Today's of the model that costs are computed by. ConfigError where the configuration makes them unknown."""
+    from radixa.gateway.catalogue import dated_prices, entries_with, prices_on
+
+    entry = next(entry for entry in entries_with(own) if entry.id == PRICED_AS)
+    found = prices_on(datetime.now(UTC).date().isoformat(), dated_prices(entry))
+    if found is None:
+        raise ConfigError(
+            f"[[models]]: {PRICED_AS} has no price of input or output today, and costs are computed by both"
+        )
+    return found
 
 
 def measure_own(
@@ -128,8 +146,10 @@ async def _run_all(
 ) -> tuple[str, list[Run]]:
     """Every scenario on one server, after a warm-up; the model's name and a run for each scenario."""
     async with connect(url, api_key) as client:
+        plan.progress(f"warming up, {mode}", 0, 0)
         name = model or await client.default_model()
         await _warm_up(client, name, plan.concurrency)
+        plan.progress(f"warming up, {mode}", 1, 1)
         runs: list[Run] = []
         for index, scenario in enumerate(plan.scenarios):
             if flush or (line is None and not runs):
@@ -174,17 +194,21 @@ def _digits() -> str:
 
 
 def _reports(plan: Plan, model: str, reused: Sequence[Run], missed: Sequence[Run]) -> list[Report]:
-    return [
-        Report(
-            scenario=scenario.name,
-            title=scenario.title,
-            model=model,
-            priced_as=plan.priced_as,
-            bound=bound(on.measurements, plan.by.prompt, plan.by.text),
-            reuse=on,
-            force_miss=off,
-            reuse_cost=run_cost(on.measurements, plan.prices),
-            force_miss_cost=run_cost(off.measurements, plan.prices),
+    reports = []
+    for done, (scenario, on, off) in enumerate(zip(plan.scenarios, reused, missed, strict=True)):
+        plan.progress("computing the bound", done, len(reused))
+        reports.append(
+            Report(
+                scenario=scenario.name,
+                title=scenario.title,
+                model=model,
+                priced_as=plan.priced_as,
+                bound=bound(on.measurements, plan.by.prompt, plan.by.text),
+                reuse=on,
+                force_miss=off,
+                reuse_cost=run_cost(on.measurements, plan.prices),
+                force_miss_cost=run_cost(off.measurements, plan.prices),
+            )
         )
-        for scenario, on, off in zip(plan.scenarios, reused, missed, strict=True)
-    ]
+    plan.progress("computing the bound", len(reused), len(reused))
+    return reports

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from statistics import median
 from time import perf_counter_ns
 from typing import Any
 
-from radixa.bench.belady import belady
+from radixa.bench.belady import belady, routes
 from radixa.bench.traces import BLOCK_TOKENS, Request, Trace, read
 from radixa.core.errors import InvalidRequest
 from radixa.core.progress import Progress
 from radixa.core.tokens import TOKEN_BYTES, count
-from radixa.radix import NOTHING, EvictionPolicy, Tree, policy
+from radixa.radix import NOTHING, Keep, Origin, Span, Tree, policy
+from radixa.radix.policies import HINTED
 
 REPORTED_EVERY = 64
 """Requests between two calls of `progress`."""
+RETENTION_BUDGET = 0.5
+"""Share of the capacity that may be retained, as in a server that is not told otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +46,8 @@ class ReplayResult:
     hit_rate: float
     bound: float
     """The hit rate with an infinite cache."""
-    belady: float | None
-    """The hit rate of a cache of this capacity that knows the future; None for a token trace."""
+    belady: float
+    """The hit rate of a cache of this capacity that knows the future."""
     timing_us: Timing
     hits: tuple[int, ...]
     """Tokens hit by each request."""
@@ -74,37 +78,38 @@ def replay(
     capacities: Sequence[int],
     *,
     page_size: int = 1,
+    retention_budget: float = RETENTION_BUDGET,
     progress: Progress | None = None,
 ) -> list[ReplayResult]:
     """Replay the file `trace` under every policy at every capacity, in that order.
 
-    A capacity is in blocks on a block trace and in tokens on a token trace; a page size is for token traces. `progress`
-    is called as `progress("lru at 1,000", requests done, requests)`, for the infinite cache first. TraceError where the
-    file is no trace, ConfigError where there is no such policy, InvalidRequest where a capacity or the page size cannot
-    be; its `param` names the one that is wrong.
+    A capacity is in blocks on a block trace and in tokens on a token trace; a page size is for token traces. What a
+    token trace says of sessions, roles and retention is told to policies that look at it, with `retention_budget` as
+    the share of the capacity that may be retained; the others do not notice it. `progress` is called as
+    `progress("lru at 1,000", requests done, requests)`, for the bounds first. TraceError where the file is no trace,
+    ConfigError where there is no such policy, InvalidRequest where a number cannot be; its `param` names the one that
+    is wrong.
     """
-    chosen = {name: policy(name) for name in policies}
+    for name in policies:
+        policy(name)
     for capacity in capacities:
         if capacity < 1:
             raise InvalidRequest(f"capacity is {capacity}; expected at least 1", param="capacity")
     if page_size < 1:
         raise InvalidRequest(f"page size is {page_size}; expected at least 1", param="page_size")
+    if not 0 <= retention_budget <= 1:
+        message = f"retention budget is {retention_budget}; expected a share from 0 to 1"
+        raise InvalidRequest(message, param="retention_budget")
     loaded = read(trace)
     if loaded.unit == "block" and page_size != 1:
         message = f"page size is {page_size}; a block trace has pages of {BLOCK_TOKENS} tokens already, leave it at 1"
         raise InvalidRequest(message, param="page_size")
     units = loaded.prompt_units
-    best = _Run(loaded, policy("lru"), None, page_size, "infinite cache", progress)
-    bound = _rate(sum(best.hits), units)
-    foreseen = {
-        capacity: _rate(belady([request.prompt for request in loaded.requests], capacity), units)
-        for capacity in capacities
-        if loaded.unit == "block"
-    }
+    bound, foreseen = _bounds(loaded, capacities, page_size, progress)
     results = []
-    for name, rule in chosen.items():
+    for name in policies:
         for capacity in capacities:
-            run = _Run(loaded, rule, capacity, page_size, f"{name} at {capacity:,}", progress)
+            run = _Run(loaded, name, capacity, page_size, retention_budget, progress)
             hits = tuple(_tokens(loaded, request, hit) for request, hit in zip(loaded.requests, run.hits, strict=True))
             results.append(
                 ReplayResult(
@@ -115,12 +120,32 @@ def replay(
                     hit_tokens=sum(hits),
                     hit_rate=_rate(sum(run.hits), units),
                     bound=bound,
-                    belady=foreseen.get(capacity),
+                    belady=foreseen[capacity],
                     timing_us=Timing(_micros(run.matches), _micros(run.inserts), _micros(run.evictions)),
                     hits=hits,
                 )
             )
     return results
+
+
+def _bounds(
+    trace: Trace, capacities: Sequence[int], page_size: int, progress: Progress | None
+) -> tuple[float, dict[int, float]]:
+    """The hit rate of an infinite cache, and Belady's at each capacity."""
+    units = trace.prompt_units
+    total = len(capacities) + 1
+    paths = routes(
+        [(request.namespace, request.prompt, request.prompt + request.output) for request in trace.requests], page_size
+    )
+    bound = _rate(belady(paths, sum(paths.sizes)), units)
+    if progress is not None:
+        progress("bounds", 1, total)
+    foreseen = {}
+    for done, capacity in enumerate(capacities, 2):
+        foreseen[capacity] = _rate(belady(paths, capacity), units)
+        if progress is not None:
+            progress("bounds", done, total)
+    return bound, foreseen
 
 
 class _Run:
@@ -129,10 +154,10 @@ class _Run:
     def __init__(
         self,
         trace: Trace,
-        rule: EvictionPolicy,
-        capacity: int | None,
-        page_size: int,
         name: str,
+        capacity: int,
+        page_size: int,
+        retention_budget: float,
         progress: Progress | None,
     ) -> None:
         self.hits: list[int] = []
@@ -140,40 +165,62 @@ class _Run:
         self.inserts: list[int] = []
         self.evictions: list[int] = []
         self._capacity = capacity
+        self._hinted = name in HINTED and trace.unit == "token"
+        self._time = 0.0
         # Blocks are resident one by one: each is a node of its own, so no segment is ever split and whole leaves are
         # single blocks.
-        longest = 1 if trace.unit == "block" else None
-        self._tree = Tree(NOTHING, page_size=page_size, policy=rule, max_segment=longest)
+        self._tree = Tree(
+            NOTHING,
+            page_size=page_size,
+            policy=policy(name),
+            max_segment=1 if trace.unit == "block" else None,
+            budget=int(retention_budget * capacity),
+            clock=lambda: self._time,
+        )
+        timed = trace.timed
         total = len(trace.requests)
         for done, request in enumerate(trace.requests, 1):
+            # Without times, requests come a second apart.
+            self._time = max(self._time, request.time) if timed and request.time is not None else float(done)
             self._serve(request)
             if progress is not None and (done % REPORTED_EVERY == 0 or done == total):
-                progress(name, done, total)
+                progress(f"{name} at {capacity:,}", done, total)
 
     def _serve(self, request: Request) -> None:
         """Match the prompt, lock it, evict what is missing, insert prompt and output, unlock."""
         tree = self._tree
         whole = request.prompt + request.output
+        spans = _spans(request) if self._hinted else ()
         start = perf_counter_ns()
         found = tree.match(request.prompt, request.namespace)
         self.matches.append(perf_counter_ns() - start)
         self.hits.append(found.tokens)
         tree.lock(found.node)
-        if self._capacity is not None:
-            tokens = count(whole)
-            missing = tokens - tokens % tree.page_size - found.tokens
-            short = tree.tokens + missing - self._capacity
-            if short > 0:
-                start = perf_counter_ns()
-                short -= tree.evict(short).tokens
-                self.evictions.append(perf_counter_ns() - start)
-            if short > 0:
-                # The request alone is more than the capacity: its leading part is kept.
-                whole = whole[: (found.tokens + missing - short) * TOKEN_BYTES]
+        tokens = count(whole)
+        missing = tokens - tokens % tree.page_size - found.tokens
+        short = tree.tokens + missing - self._capacity
+        if short > 0:
+            start = perf_counter_ns()
+            short -= tree.evict(short).tokens
+            self.evictions.append(perf_counter_ns() - start)
+        if short > 0:
+            # The request alone is more than the capacity: its leading part is kept.
+            whole = whole[: (found.tokens + missing - short) * TOKEN_BYTES]
         start = perf_counter_ns()
-        tree.insert(whole, None, request.namespace)
+        inserted = tree.insert(whole, None, request.namespace, spans=spans)
         self.inserts.append(perf_counter_ns() - start)
+        if self._hinted and (request.ttl is not None or request.priority):
+            tree.retain(inserted.node, Keep(inf if request.ttl is None else request.ttl, request.priority))
         tree.unlock(found.node)
+
+
+def _spans(request: Request) -> list[Span]:
+    """Whose the tokens are, as far as the request says; what was put out is the assistant's."""
+    prompt = count(request.prompt)
+    spans = [Span(min(end, prompt), Origin(role, request.session)) for end, role in request.roles]
+    if not spans or spans[-1].end < prompt:
+        spans.append(Span(prompt, Origin("", request.session)))
+    return [*spans, Span(prompt + count(request.output), Origin("assistant", request.session))]
 
 
 def _tokens(trace: Trace, request: Request, hit: int) -> int:

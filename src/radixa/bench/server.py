@@ -39,7 +39,8 @@ def started(
 ) -> Iterator[Started]:
     """`radixa serve MODEL` on a free port of the loopback, once it is ready; stopped afterwards.
 
-    Its database is a temporary one, so that nobody's keys and accounts are touched; it asks for no key. `settings` are
+    Its database and its disk tier are temporary ones, so that nobody's keys and accounts are touched and nothing is warm
+    when it starts; it asks for no key. `settings` are
     further configuration variables. EngineUnavailable, with the end of the server's log, where it does not start.
     """
     with tempfile.TemporaryDirectory(prefix="radixa-bench-") as folder:
@@ -50,6 +51,7 @@ def started(
             **os.environ,
             "RADIXA_SERVER_HOST": "127.0.0.1",
             "RADIXA_STORE_URL": f"sqlite:///{folder}/radixa.db",
+            "RADIXA_CACHE_DISK_FOLDER": f"{folder}/kv",
             "RADIXA_CACHE_FORCE_MISS": "true" if force_miss else "false",
             **(settings or {}),
         }

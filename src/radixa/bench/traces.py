@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -30,6 +32,14 @@ class Request:
     output: bytes
     namespace: str
     prompt_tokens: int
+    time: float | None = None
+    """Seconds; None where the trace does not say."""
+    session: str = ""
+    ttl: float | None = None
+    """Seconds."""
+    priority: bool = False
+    roles: tuple[tuple[int, str], ...] = ()
+    """Where each message ends in the prompt, in tokens, and whose it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +55,23 @@ class Trace:
     def prompt_units(self) -> int:
         return sum(count(request.prompt) for request in self.requests)
 
+    @property
+    def timed(self) -> bool:
+        """Whether every request says when it came."""
+        return all(request.time is not None for request in self.requests)
+
 
 class TokenRow(msgspec.Struct, frozen=True):
-    """Fields that no policy uses yet (session, ttl, priority, timestamp) are allowed and passed over."""
+    """What a token trace says of a request. Further fields are allowed and passed over."""
 
     prompt: list[TokenId]
     output: list[TokenId] = []
     namespace: str = ""
+    session: str | None = None
+    ttl: Annotated[float, Meta(gt=0)] | None = None
+    priority: float = 0
+    timestamp: float | None = None
+    spans: list[tuple[Annotated[int, Meta(ge=0)], str]] = []
 
 
 class BlockRow(msgspec.Struct, frozen=True):
@@ -59,6 +79,8 @@ class BlockRow(msgspec.Struct, frozen=True):
 
     input_length: Annotated[int, Meta(ge=0)]
     hash_ids: list[int]
+    timestamp: float | None = None
+    """Milliseconds."""
 
 
 def read(path: Path) -> Trace:
@@ -83,7 +105,17 @@ def _tokens(path: Path, lines: Iterable[Line]) -> Iterator[Request]:
     decoder = msgspec.json.Decoder(TokenRow)
     for number, line in lines:
         row = _decode(decoder, path, number, line)
-        yield Request(pack(row.prompt), pack(row.output), row.namespace, len(row.prompt))
+        yield Request(
+            pack(row.prompt),
+            pack(row.output),
+            row.namespace,
+            len(row.prompt),
+            time=row.timestamp,
+            session=row.session or "",
+            ttl=row.ttl,
+            priority=row.priority > 0,
+            roles=tuple(row.spans),
+        )
 
 
 def _blocks(path: Path, lines: Iterable[Line]) -> Iterator[Request]:
@@ -93,18 +125,19 @@ def _blocks(path: Path, lines: Iterable[Line]) -> Iterator[Request]:
         row = _decode(decoder, path, number, line)
         # Ids may be hashes of any size; the tree wants int32.
         blocks = [numbers.setdefault(block, len(numbers)) for block in row.hash_ids]
-        yield Request(pack(blocks), b"", "", row.input_length)
+        time = None if row.timestamp is None else row.timestamp / 1000
+        yield Request(pack(blocks), b"", "", row.input_length, time=time)
 
 
 def _lines(path: Path) -> Iterator[Line]:
     """The lines that are not blank, numbered from 1."""
     try:
-        with path.open("rb") as file:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
                     yield number, line
-    except OSError as error:
-        raise TraceError(f"cannot read the trace {path}: {error.strerror}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise TraceError(f"cannot read the trace {path}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _decode(decoder: msgspec.json.Decoder[Row], path: Path, number: int, line: bytes) -> Row:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from radixa.cli import bench, chat, config, demo, keys, models, pull, replay, serve, tree
+from radixa.cli import bench, chat, config, demo, explain, keys, models, pull, replay, serve, tree
+from radixa.cli.common import printable
 from radixa.core.errors import RadixaError
 
 app = typer.Typer(
@@ -30,6 +32,7 @@ app.command("demo")(demo.demo)
 app.add_typer(bench.app, name="bench")
 app.command("replay")(replay.replay)
 app.command("tree")(tree.tree)
+app.command("explain")(explain.explain)
 app.command("pull")(pull.pull)
 app.command("models")(models.models)
 app.add_typer(keys.app, name="keys")
@@ -66,7 +69,7 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("RADIXA_DEBUG"):
             raise
-        sys.exit(f"radixa: {describe(error)}")
+        sys.exit(f"radixa: {printable(describe(error))}")
 
 
 def describe(error: Exception) -> str:
@@ -74,6 +77,19 @@ def describe(error: Exception) -> str:
     if isinstance(error, RadixaError):
         return " ".join(error.message.split())
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+        return f"{error.strerror}: {error.filename}{_whose(error.filename)}" if error.filename else error.strerror
     text = " ".join(str(error).split())
     return f"unexpected {type(error).__name__}: {text} (set RADIXA_DEBUG=1 to see where)"
+
+
+def _whose(file: object) -> str:
+    """What to change where `file` is of our own folders, or would be above them."""
+    from radixa.core.paths import paths
+
+    folders = paths()
+    place = Path(os.path.abspath(os.fsdecode(file))) if isinstance(file, (str, bytes)) else None
+    for variable, folder in (("RADIXA_MODELS", folders.models), ("RADIXA_HOME", folders.data)):
+        ours = folder.absolute()
+        if place and os.environ.get(variable) and (place.is_relative_to(ours) or ours.is_relative_to(place)):
+            return f" ({variable} = {folder}: expected a folder that can be made, read and written)"
+    return ""

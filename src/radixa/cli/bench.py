@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from radixa.cli.common import ApiKey, Json, Url, console, print_json, progress_bars
+from radixa.cli.common import ApiKey, Json, Url, console, print_json, printable, progress_bars
 
 if TYPE_CHECKING:
     from radixa.bench.base import Report
@@ -16,10 +16,7 @@ ALL = "all"
 ENGINE_WORKLOADS = ("decode", "prefill", "ttft", "mixed", "shared-prefix")
 SIZED_WORKLOADS = ("prefill", "ttft", "shared-prefix")
 
-app = typer.Typer(
-    help="Measure: the cost scenarios against a run of the same requests that reuses nothing, or the engine alone.",
-    no_args_is_help=True,
-)
+app = typer.Typer(no_args_is_help=True)
 
 Also = Annotated[list[str] | None, typer.Argument(metavar="[SCENARIO]", help="Further scenarios.")]
 Model = Annotated[str | None, typer.Option("--model", help="Default: smollm2, or with --url the server's first model.")]
@@ -41,7 +38,10 @@ class DType(StrEnum):
 
 @app.callback()
 def group() -> None:
-    """Measure what prefix reuse saves, or how fast the engine is."""
+    """Measure the cost scenarios against a run of the same requests that reuses nothing, or the engine alone.
+
+    Example: radixa bench chatbot --json
+    """
 
 
 def _scenario_command(name: str, summary: str) -> None:
@@ -60,10 +60,12 @@ def _scenario_command(name: str, summary: str) -> None:
             found = [report.as_json() for report in reports]
             print_json(found[0] if len(found) == 1 else found)
         else:
+            from dataclasses import replace
+
             from radixa.bench.tables import scenario_table
 
             for report in reports:
-                console().print(scenario_table(report))
+                console().print(scenario_table(replace(report, model=printable(report.model))))
 
     app.command(name, help=f"{summary}\n\nExample: radixa bench {name} --json", short_help=summary)(command)
 

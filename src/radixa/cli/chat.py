@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from radixa.cli.common import DEFAULT_URL, ApiKey, Url
+from radixa.cli.common import DEFAULT_URL, ApiKey, Url, printable
+from radixa.cli.misses import words
 
 if TYPE_CHECKING:
     from radixa.bench.client import Answer, Client
@@ -43,7 +44,7 @@ async def _talk(url: str, api_key: str | None, model: str | None, system: str | 
     opening = [Message("system", system)] if system else []
     async with connect(url, api_key) as client:
         name = model or await client.default_model()
-        typer.echo(f"{name} at {client.url}", err=True)
+        typer.echo(printable(f"{name} at {client.url}"), err=True)
         messages = list(opening)
         while (text := _read()) is not None:
             if text == "/new":
@@ -57,7 +58,7 @@ async def _talk(url: str, api_key: str | None, model: str | None, system: str | 
                     # pipes its questions in has no use for that.
                     if not sys.stdin.isatty():
                         raise
-                    typer.echo(f"radixa: {error.message}", err=True)
+                    typer.echo(f"radixa: {printable(error.message)}", err=True)
                     messages.pop()
                     continue
                 messages.append(Message("assistant", answer.text))
@@ -84,7 +85,7 @@ async def _answer(client: Client, model: str, messages: list[Message], wishes: d
     shown = 0
     answer: Answer | None = None
     async for answer in client.chat(model, messages, **wishes):
-        typer.echo(answer.text[shown:], nl=False)
+        typer.echo(printable(answer.text[shown:], keep="\n\t"), nl=False)
         shown = len(answer.text)
     assert answer is not None
     typer.echo()
@@ -93,13 +94,14 @@ async def _answer(client: Client, model: str, messages: list[Message], wishes: d
 
 
 def summary(answer: Answer) -> str:
-    """Tokens cached, time to the first token, and what it cost and saved where the server says so."""
+    """Tokens cached and, where the server says so, why not more; time to the first token; what it cost and saved."""
     prompt = int(answer.usage.get("prompt_tokens") or 0)
+    ours = answer.usage.get("radixa") or {}
+    why = f" ({words(ours['miss']).short})" if ours.get("miss") else ""
     parts = [
-        f"{answer.cached_tokens} of {prompt} prompt tokens cached",
+        f"{answer.cached_tokens} of {prompt} prompt tokens cached{why}",
         f"first token after {1000 * answer.ttft:.0f} ms",
     ]
-    ours = answer.usage.get("radixa") or {}
     if ours.get("cost_usd") is not None:
         parts.append(f"cost ${dollars(ours['cost_usd'])}")
     if ours.get("saved_usd") is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,14 +34,36 @@ def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    # A file or a pipe has no width; what is read by a program should not be cut to that of a screen.
-    return Console(file=stream, highlight=False, width=None if stream.isatty() else 200)
+    # A file or a pipe has no width; what is read by a program should not be cut to that of a screen. Nothing of ours is
+    # written in Rich's markup, so a name such as [/x] or :key: is only a name.
+    width = None if stream.isatty() else 200
+    return Console(file=stream, highlight=False, markup=False, emoji=False, width=width)
+
+
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What a terminal obeys instead of showing it, what turns the direction of the rest of a line, and halves of
+characters, which no output can hold."""
+
+
+def printable(text: str, keep: str = "") -> str:
+    """A text of somebody else's, made safe to print: a sign such as ␛ for each control character but those in `keep`.
+
+    Whatever others may have named, written or answered (names of keys, prompts, a server's errors) goes through this.
+    """
+    return _UNSAFE.sub(lambda found: found[0] if found[0] in keep else _sign(ord(found[0])), text)
+
+
+def _sign(code: int) -> str:
+    if code < 0x20:
+        return chr(0x2400 + code)
+    return "\u2421" if code == 0x7F else "\ufffd"
 
 
 def to_json(value: Any) -> str:
     import json
 
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return _UNSAFE.sub(lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text)
 
 
 def print_json(value: Any) -> None:

@@ -7,14 +7,17 @@ from typing import Annotated
 
 import typer
 
-from radixa.cli.common import Json, console, print_json
+from radixa.cli.common import Json, console, print_json, printable
 
-app = typer.Typer(help="The configuration.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()
 def group() -> None:
-    """The configuration: what holds, and where it came from."""
+    """The configuration: what holds, and where it came from.
+
+    Example: radixa config show
+    """
 
 
 @app.command("show")
@@ -43,7 +46,7 @@ def show(
     table = Table("setting", "value", "from", box=None, pad_edge=False)
     for name, value, origin in loaded.rows():
         shown = "" if value == "" else str(value).lower() if isinstance(value, bool) else str(value)
-        table.add_row(name, shown, origin, style="" if origin == "default" else "bold")
+        table.add_row(name, printable(shown), printable(origin), style="" if origin == "default" else "bold")
     for name, path in places.items():
-        table.add_row(f"{name} folder", str(path), "RADIXA_HOME, RADIXA_MODELS or the user's folders")
+        table.add_row(f"{name} folder", printable(str(path)), "RADIXA_HOME, RADIXA_MODELS or the user's folders")
     console().print(table)

@@ -35,7 +35,7 @@ def demo(
     from radixa.cli.tree import fetch
     from radixa.cli.tree_page import page as tree_page
 
-    folder.mkdir(parents=True, exist_ok=True)
+    _check_folder(folder)
     screen = console()
     screen.print(
         "Radixa serves a small language model and answers three workloads twice: once reusing the computed prefixes it "
@@ -60,3 +60,18 @@ def demo(
     (folder / REPORT_JSON).write_text(to_json(figures) + "\n", "utf-8")
     for name, what_for in ((TREE_PAGE, "the tree"), (REPORT_PAGE, "the report"), (REPORT_JSON, "the figures")):
         screen.print(f"{what_for}: {(folder / name).resolve()}", soft_wrap=True)
+
+
+def _check_folder(folder: Path) -> None:
+    """Make it, and see now that files can be written there, not after minutes of work."""
+    import os
+
+    from radixa.core.errors import ConfigError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        reason = "" if os.access(folder, os.W_OK | os.X_OK) else "not permitted to write there"
+    except OSError as error:
+        reason = f"cannot make it: {error.strerror}"
+    if reason:
+        raise ConfigError(f"--out {folder}: {reason}; expected a folder that can be made and written")

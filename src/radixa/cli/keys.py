@@ -6,17 +6,21 @@ from typing import Annotated, Any
 
 import typer
 
-from radixa.cli.common import ApiKey, Json, Url, console, print_json
+from radixa.cli.common import ApiKey, Json, Url, console, print_json, printable
 
-app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
-_COLUMNS = ("id", "name", "key", "account", "created", "state")
+_WIDE = 140
+"""Columns of a terminal from which on there is room for the accounts' ids too."""
 AccountName = Annotated[str | None, typer.Option("--account", metavar="ACCOUNT", help="An account's name or id.")]
 
 
 @app.callback()
 def group() -> None:
-    """API keys. With --url those of a server, else those in this installation's database (RADIXA_HOME)."""
+    """API keys. With --url those of a server, else those in this installation's database (RADIXA_HOME).
+
+    Example: radixa keys create laptop
+    """
 
 
 @app.command("create")
@@ -47,7 +51,7 @@ def create(
     if as_json:
         print_json(made)
     else:
-        typer.echo(made["key"])
+        typer.echo(printable(made["key"]))
 
 
 @app.command("list")
@@ -67,12 +71,23 @@ def list_keys(account: AccountName = None, as_json: Json = False, url: Url = Non
         return
     from rich.table import Column, Table
 
-    columns = [Column(name, no_wrap=name in ("id", "account")) for name in _COLUMNS]
-    table = Table(*columns, box=None, pad_edge=False)
+    screen = console()
+    names = ["id", "name", "key", "account", "created", "state"]
+    if screen.width >= _WIDE:
+        names.insert(4, "account id")
+    table = Table(*(Column(name, no_wrap=name.endswith("id")) for name in names), box=None, pad_edge=False)
     for key in found:
-        state = "revoked" if key["revoked"] else "administrator" if key["admin"] else "active"
-        table.add_row(key["id"], key["name"], f"…{key['hint']}", key["account_id"], _minute(key["created"]), state)
-    console().print(table)
+        cells = {
+            "id": key["id"],
+            "name": key["name"],
+            "key": f"…{key['hint']}",
+            "account": key.get("account") or "",
+            "account id": key["account_id"],
+            "created": _minute(key["created"]),
+            "state": "revoked" if key["revoked"] else "administrator" if key["admin"] else "active",
+        }
+        table.add_row(*(printable(cells[name]) for name in names))
+    screen.print(table)
 
 
 @app.command("revoke")
@@ -91,11 +106,16 @@ def revoke(
     else:
         from radixa.cli import local_keys
 
-        key = local_keys.revoke(key_id)
+        key, left = local_keys.revoke(key_id)
+        if not left:
+            typer.echo(
+                "No administrator's key works any more: the next `radixa serve` or `radixa keys create` makes one.",
+                err=True,
+            )
     if as_json:
         print_json(key)
     else:
-        typer.echo(f"{key['id']} is revoked")
+        typer.echo(f"{printable(key['id'])} is revoked")
 
 
 def _ask(url: str, api_key: str | None, method: str, path: str, values: dict[str, Any]) -> Any:

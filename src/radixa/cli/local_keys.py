@@ -23,7 +23,7 @@ def create(name: str, account: str | None, admin: bool) -> dict[str, Any]:
         else:
             owner = store.find_account(account) or store.create_account(account)
         key, secret = store.create_key(owner.id, name, admin=admin or not has_administrator(store))
-    return {**_public(key), "key": secret}
+        return {**_public(key, owner.name), "key": secret}
 
 
 def index(account: str | None) -> list[dict[str, Any]]:
@@ -32,12 +32,18 @@ def index(account: str | None) -> list[dict[str, Any]]:
         owner = store.find_account(account) if account else None
         if account and owner is None:
             raise NotFound(f"There is no account '{account}'.")
-        return [_public(key) for key in store.keys(owner.id if owner else None)]
+        names = {account.id: account.name for account in store.accounts()}
+        return [_public(key, names[key.account_id]) for key in store.keys(owner.id if owner else None)]
 
 
-def revoke(key_id: str) -> dict[str, Any]:
+def revoke(key_id: str) -> tuple[dict[str, Any], bool]:
+    """The key as it is afterwards, and whether an administrator's key is left."""
+    from radixa.store.sql import has_administrator
+
     with _store() as store:
-        return _public(store.revoke_key(key_id))
+        key = store.revoke_key(key_id)
+        names = {account.id: account.name for account in store.accounts()}
+        return _public(key, names[key.account_id]), has_administrator(store)
 
 
 @contextmanager
@@ -52,6 +58,6 @@ def _store() -> Iterator[Store]:
         store.close()
 
 
-def _public(key: ApiKey) -> dict[str, Any]:
-    """Everything but the hash."""
-    return {name: value for name, value in asdict(key).items() if name != "digest"}
+def _public(key: ApiKey, account: str) -> dict[str, Any]:
+    """Everything but the hash, and the account's name."""
+    return {name: value for name, value in asdict(key).items() if name != "digest"} | {"account": account}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from radixa.cli.common import ApiKey, Json, Url, console, print_json
+from radixa.cli.common import ApiKey, Json, Url, console, print_json, printable
 
 
 def models(
@@ -25,16 +25,23 @@ def models(
         return
     from rich.table import Table
 
-    table = Table("model", "answered by", "input", "cached", "output", "limits", "", box=None, pad_edge=False)
+    # Without a server nobody answers yet, and then a name is only its provider's.
+    columns = ("model", "answered by" if url else "provider", "input", "cached", "output", "limits", "")
+    table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
         ours = row.get("radixa") or {}
         prices = ours.get("prices_usd_per_mtok") or {}
         money = [_price(prices.get(kind)) for kind in ("input", "cached_input", "output")]
-        table.add_row(
-            row["id"], ours.get("served_by") or ours.get("provider") or "", *money, _limits(ours), _note(ours)
-        )
+        who = ours.get("served_by") or ours.get("provider") or ""
+        table.add_row(printable(row["id"]), printable(who), *money, _limits(ours), printable(_note(ours)))
     console().print(table)
     console().print("Prices in dollars per million tokens.", style="dim")
+    if not url:
+        console().print(
+            "This release calls no upstream provider: with `radixa serve --sandbox` the embedded engine answers under "
+            "their models' names, without it they are not offered.",
+            style="dim",
+        )
 
 
 def _remote(url: str, api_key: str | None) -> list[dict[str, Any]]:
@@ -56,7 +63,7 @@ def _local() -> list[dict[str, Any]]:
 
     from radixa.core.config import load
     from radixa.core.money import usd_per_mtok
-    from radixa.gateway.catalogue import dated_prices, entries_with
+    from radixa.gateway.catalogue import dated_prices, entries_with, prices_on
     from radixa.models.catalog import PACKAGED
     from radixa.models.fetch import packaged_file
 
@@ -68,7 +75,7 @@ def _local() -> list[dict[str, Any]]:
         )
     today = datetime.now(UTC).date().isoformat()
     for entry in entries_with(load().config.models):
-        prices = next((dated.prices for dated in reversed(dated_prices(entry)) if dated.since <= today), None)
+        prices = prices_on(today, dated_prices(entry))
         kinds = ("input", "cached_input", "cache_write", "output")
         shown = {kind: float(usd_per_mtok(getattr(prices, kind))) for kind in kinds} if prices else None
         rows.append(

@@ -20,11 +20,14 @@ def pull(
     Example: radixa pull smollm2
     """
     from radixa.core.config import load
-    from radixa.models.prepare import prepare
+    from radixa.models.prepare import check_name, prepare
     from radixa.models.probe import choose_dtype
 
     engine = load().config.engine
+    check_name(model)
     with progress_bars() as progress:
+        if engine.dtype == "auto":
+            progress("finding the faster dtype", 0, 0)
         dtype = choose_dtype() if engine.dtype == "auto" else engine.dtype
         folder = prepare(model, dtype=dtype, progress=progress)
     if as_json:

@@ -20,14 +20,21 @@ def replay(
         list[int] | None, typer.Option("--capacity", min=1, help="Tokens, or blocks of 512; may be repeated.")
     ] = None,
     page_size: Annotated[int, typer.Option("--page-size", min=1, help="Tokens a page; for token traces.")] = 1,
+    retention_budget: Annotated[
+        float,
+        typer.Option("--retention-budget", min=0, max=1, help="Share of the capacity that TTLs may hold."),
+    ] = 0.5,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write table and plot there, as one HTML page.")
+    ] = None,
     per_request: Annotated[bool, typer.Option("--per-request", help="With --json: each request's hit tokens.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Replay a trace: the hit rate of each policy at each capacity, and of an infinite cache.
+    """Replay a trace: the hit rate of each policy at each capacity, of an infinite cache, and Belady's.
 
-    A block trace also gets Belady's rate: that of a cache which knows the future.
+    Belady's rate is that of a cache of the same capacity which knows the future. With several capacities, a plot.
 
-    Example: radixa replay trace.jsonl --policy lru --capacity 100000 --capacity 400000
+    Example: radixa replay trace.jsonl --policy lru --policy default --capacity 100000 --capacity 400000
     """
     from radixa.bench.replay import replay as run
     from radixa.radix import POLICIES
@@ -41,7 +48,18 @@ def replay(
     if per_request and not as_json:
         raise typer.BadParameter("only together with --json", param_hint="--per-request")
     with progress_bars() as progress:
-        results = run(trace, policies, capacity or [100_000], page_size=page_size, progress=progress)
+        results = run(
+            trace,
+            policies,
+            capacity or [100_000],
+            page_size=page_size,
+            retention_budget=retention_budget,
+            progress=progress,
+        )
+    if html is not None:
+        from radixa.bench.replay_page import page
+
+        html.write_text(page(trace.name, results), "utf-8")
     if as_json:
         found = [result.as_json(per_request=per_request) for result in results]
         print_json(found[0] if len(found) == 1 else found)
@@ -68,10 +86,17 @@ def _show(results: list[ReplayResult]) -> None:
             result.policy,
             f"{result.capacity:,}",
             f"{result.hit_rate:.2%}",
-            "" if result.belady is None else f"{result.belady:.2%}",
+            f"{result.belady:.2%}",
             *(_micros(value) for value in (timing.match_p50, timing.insert_p50, timing.evict_p50)),
         )
-    console().print(table)
+    out = console()
+    out.print(table)
+    if len({result.capacity for result in results}) > 1:
+        from radixa.bench.replay_curves import curves, text_plot
+
+        out.print()
+        for line in text_plot(curves(results)):
+            out.print(line, markup=False)
 
 
 def _micros(value: float | None) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from radixa.cli.common import console, progress_bars
+from radixa.cli.common import console, printable, progress_bars
 
 
 def serve(
@@ -66,9 +66,16 @@ def serve(
 
         def ready(name: str) -> None:
             progress(START, 1, 1)
-            screen.print(f"{name} is ready.\n\n{example(address, name, auth=config.server.auth)}", soft_wrap=True)
+            shown = printable(name)
+            screen.print(f"{shown} is ready.\n\n{example(address, shown, auth=config.server.auth)}", soft_wrap=True)
 
-        run(config, Events(listening, progress, ready, lambda: screen.print("Finishing what runs, then stopping.")))
+        def stopping() -> None:
+            screen.print("Finishing what runs, then stopping.")
+
+        def warning(text: str) -> None:
+            typer.echo(f"warning: {printable(text)}", err=True)
+
+        run(config, Events(listening, progress, ready, stopping, warning))
 
 
 START = "Starting the engine"

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from radixa.cli.common import DEFAULT_URL, ApiKey, Json, Url, age, console, print_json
+from radixa.cli.common import DEFAULT_URL, ApiKey, Json, Url, age, console, print_json, printable
 
-MOST_NODES = 10_000
-"""As many as a server gives."""
+PAGE = 5_000
+"""Nodes that are asked for at a time."""
+MOST_NODES = 1_000_000
 
 
 def tree(
@@ -18,6 +19,10 @@ def tree(
         Path | None, typer.Option("--out", metavar="FILE", help="Write one self-contained HTML page.")
     ] = None,
     min_tokens: Annotated[int, typer.Option("--min-tokens", min=1, help="Leave out shorter branches.")] = 1,
+    depth: Annotated[int | None, typer.Option("--depth", min=1, help="Levels below the root; default: all.")] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=MOST_NODES, help="Nodes that are shown at most.")
+    ] = 10_000,
     as_json: Json = False,
     url: Url = None,
     api_key: ApiKey = None,
@@ -29,7 +34,7 @@ def tree(
     import asyncio
 
     address = url or DEFAULT_URL
-    found = asyncio.run(fetch(address, api_key, min_tokens))
+    found = asyncio.run(fetch(address, api_key, min_tokens, depth=depth, limit=limit))
     if out is not None:
         from radixa.cli.tree_page import page
 
@@ -39,15 +44,25 @@ def tree(
         print_json(found)
     else:
         show(found["data"], address)
+    if found["has_more"]:
+        typer.echo(f"There is more: these are the first {limit:,} nodes (--limit, --depth, --min-tokens).", err=True)
 
 
-async def fetch(url: str, api_key: str | None, min_tokens: int = 1) -> dict[str, Any]:
-    """What `GET /v1/cache/tree` answers."""
+async def fetch(
+    url: str, api_key: str | None, min_tokens: int = 1, *, depth: int | None = None, limit: int = 10_000
+) -> dict[str, Any]:
+    """What `GET /v1/cache/tree` answers, of all its pages together until `limit` nodes are there."""
     from radixa.bench.client import connect
 
+    asked = {"min_tokens": min_tokens} | ({} if depth is None else {"depth": depth})
+    nodes: list[dict[str, Any]] = []
     async with connect(url, api_key) as client:
-        found: dict[str, Any] = await client.get("/v1/cache/tree", min_tokens=min_tokens, limit=MOST_NODES)
-        return found
+        while True:
+            found: dict[str, Any] = await client.get("/v1/cache/tree", limit=min(PAGE, limit - len(nodes)), **asked)
+            nodes += found["data"]
+            if not found["has_more"] or len(nodes) >= limit:
+                return found | {"data": nodes}
+            asked["after"] = found["next"]
 
 
 def show(nodes: list[dict[str, Any]], address: str) -> None:
@@ -56,17 +71,34 @@ def show(nodes: list[dict[str, Any]], address: str) -> None:
     from rich.tree import Tree
 
     total = sum(node["tokens"] for node in nodes)
-    top = Tree(f"{address}: {len(nodes)} nodes, {total:,} tokens")
+    top = Tree(f"{printable(address)}: {len(nodes)} nodes, {total:,} tokens")
     branches = {0: top}
     for node in nodes:
-        label = Text(f"{node['tokens']} tokens, {node['hits']} hits, {age(node['last_use'])}")
+        facts = [f"{node['tokens']} tokens", f"{node['hits']} hits", age(node["last_use"]), *marks(node)]
+        label = Text(", ".join(facts))
         label.append("  " + excerpt(node["text"]), style="dim")
         parent = branches.get(node["parent"], top)
         branches[node["id"]] = parent.add(label)
     console().print(top)
 
 
+def marks(node: dict[str, Any]) -> list[str]:
+    """What keeps a node, and whose it is, in a word each; a server may say nothing of it."""
+    found = []
+    if node.get("pin"):
+        found.append("pinned")
+    if node.get("priority"):
+        found.append("high priority")
+    if node.get("expiry") is not None:
+        found.append(f"kept {node['expiry']:.0f} s")
+    if node.get("role"):
+        found.append(printable(node["role"]))
+    if node.get("session_id"):
+        found.append(f"session {excerpt(node['session_id'], 30)}")
+    return found
+
+
 def excerpt(text: str | None, length: int = 60) -> str:
     """The beginning and the end of a text on one line; nothing where the caller may not see it."""
-    line = " ".join((text or "").split())
+    line = printable(" ".join((text or "").split()))
     return line if len(line) <= length else f"{line[: length * 2 // 3]} … {line[-length // 3 :]}"

@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from radixa.cli.common import age
+from radixa.cli.tree import marks
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d232b; --dim: #68727e; --paper: #fbfbf9; --line: #dcdfd9; --bar: #2f7d6b; }
@@ -25,7 +26,7 @@ summary { padding-top: .15rem; padding-bottom: .15rem; }
 .bar { display: inline-block; height: .6em; min-width: 2px; border-radius: 2px; background: var(--bar);
   margin-right: .5em; vertical-align: baseline; }
 .count { font-variant-numeric: tabular-nums; color: var(--dim); margin-right: .6em; }
-.lock { border: 1px solid var(--line); border-radius: 3px; padding: 0 .3em; color: var(--dim); margin-right: .6em; }
+.tag { border: 1px solid var(--line); border-radius: 3px; padding: 0 .3em; color: var(--dim); margin-right: .6em; }
 .text { font-family: ui-monospace, monospace; font-size: .85em; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .85em; color: var(--dim); margin: .2rem 0 .4rem;
   max-height: 6.5em; overflow-y: auto; }
@@ -80,9 +81,10 @@ def _branch(children: dict[int, list[dict[str, Any]]], parent: int, longest: int
 def _line(node: dict[str, Any], longest: int) -> str:
     width = max(2, _BAR_PIXELS * node["tokens"] // longest)
     beginning = " ".join((node["text"] or "").split())[:80]
-    lock = '<span class="lock">in use</span>' if node["locked"] else ""
+    notes = [*(["in use"] if node["locked"] else []), *marks(node)]
+    tags = "".join(f'<span class="tag">{escape(note)}</span>' for note in notes)
     return (
         f'<span class="bar" style="width:{width}px"></span>'
-        f'<span class="count">{node["tokens"]:,} tokens, {node["hits"]:,} hits, {age(node["last_use"])}</span>{lock}'
+        f'<span class="count">{node["tokens"]:,} tokens, {node["hits"]:,} hits, {age(node["last_use"])}</span>{tags}'
         f'<span class="text">{escape(beginning)}</span>'
     )

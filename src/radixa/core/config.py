@@ -7,6 +7,7 @@ Every value is a field of one of the structs below, so the file, the variables (
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,10 +19,16 @@ from msgspec import Meta
 
 from radixa.core.addresses import without_password
 from radixa.core.errors import ConfigError
+from radixa.core.expected import expected
+from radixa.core.variables import check_variables, variable_of
 
+_MOST = 2**31 - 1
 Port = Annotated[int, Meta(ge=0, le=65535)]
-Positive = Annotated[int, Meta(ge=1)]
-Count = Annotated[int, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1, le=_MOST)]
+Count = Annotated[int, Meta(ge=0, le=_MOST)]
+Bytes = Annotated[int, Meta(ge=1, le=1 << 50)]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Threads = Annotated[int, Meta(ge=0, le=1024)]
 
 
 class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,6 +36,8 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     port: Port = 8000
     """0 takes any free port."""
     max_body_bytes: Positive = 16 * 1024 * 1024
+    body_timeout_s: Seconds = 60.0
+    """How long a body may be silent before it is complete."""
     sandbox: bool = False
     """Let the embedded engine answer for the whole catalogue."""
     auth: bool = True
@@ -45,23 +54,39 @@ class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     kv_tokens: Count = 0
     """Slots of the KV pool; 0 takes what `kv_bytes` holds."""
-    kv_bytes: Positive = 1 << 30
+    kv_bytes: Bytes = 1 << 30
     page_size: Positive = 1
     attention: Literal["auto", "on", "off"] = "auto"
     max_running: Positive = 64
     max_waiting: Positive = 1024
     step_tokens: Positive = 512
     max_overtakes: Count = 16
-    threads: Count = 0
+    threads: Threads = 0
+    """0 takes all cores; at most `MOST_THREADS_A_CORE` for each."""
     default_max_tokens: Positive = 512
 
 
 class CacheConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     default: Literal["auto", "opt-in"] = "auto"
     enabled: bool = True
-    eviction: Literal["lru"] = "lru"
+    eviction: Literal["lru", "arc", "default"] = "default"
     force_miss: bool = False
     """Keep the whole path and reuse nothing: the honest baseline."""
+    retention: Annotated[float, Meta(ge=0, le=1)] = 0.5
+    """Share of the KV pool that TTLs, priorities and pins may keep."""
+    disk: bool = True
+    """Write what was computed to disk, where the next start finds it."""
+    disk_folder: str = ""
+    """Empty is `kv` in the cache folder."""
+    disk_bytes: Bytes = 2 << 30
+    disk_bandwidth: Bytes = 128 << 20
+    """Bytes a second that are written at most."""
+    events: str = ""
+    """Where KV events are published (ZeroMQ: `tcp://127.0.0.1:5557`, `ipc://FILE`); empty is nowhere."""
+    events_replay: str = ""
+    """Where subscribers ask for events that they missed; empty answers no such questions."""
+    events_layout: Literal["array", "map"] = "array"
+    """Events as arrays of their fields, or as maps with names: older and newer subscribers."""
 
     @property
     def mode(self) -> Literal["radix", "force_miss", "none"]:
@@ -72,11 +97,15 @@ class CacheConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Dollars per million tokens, as people write them; integers from here on (`core.money`)."""
+    """Dollars per million tokens, as people write them; integers from here on (`core.money`).
 
-    input: float
-    cached_input: float
-    output: float
+    Without `input` or `output` what a request costs is unknown.
+    """
+
+    input: float | None = None
+    cached_input: float | None = None
+    """None is the input price: a discount that nobody states is none."""
+    output: float | None = None
     cache_write: float | None = None
     """None is the input price."""
     since: str = ""
@@ -104,6 +133,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: tuple[ModelEntry, ...] = ()
     """Entries added to the catalogue that ships, or replacing those of the same id."""
 
+
+MOST_THREADS_A_CORE = 4
+"""More only wait for each other; some hundreds are more than a system gives."""
+_URL = re.compile(r"[a-z][\w+]*://", re.ASCII)
 
 SECTIONS: tuple[str, ...] = ("server", "store", "engine", "cache")
 """The sections whose values are scalars, each also an environment variable."""
@@ -138,9 +171,11 @@ def load(
     """Read the configuration.
 
     `file`: a TOML file; without one, `radixa.toml` in the current folder where there is one. `overrides`: dotted names
-    to values, from the command line. ConfigError names the key, its origin and what was expected.
+    to values, from the command line. ConfigError names the key, its origin and what was expected; a variable that can
+    only be a misspelled setting is one too.
     """
     environ = os.environ if environ is None else environ
+    check_variables(environ, {variable_of(section, name) for section in SECTIONS for name in _names(section)})
     raw: dict[str, Any] = {}
     origins: dict[str, str] = {}
     if file is None and Path("radixa.toml").is_file():
@@ -149,8 +184,8 @@ def load(
         raw = _read_toml(file)
         origins = {f"{s}.{k}": str(file) for s in SECTIONS for k in _table(raw, s, file)}
     for section in SECTIONS:
-        for name in get_type_hints(type(getattr(Config(), section))):
-            variable = f"RADIXA_{section.upper()}_{name.upper()}"
+        for name in _names(section):
+            variable = variable_of(section, name)
             if variable in environ:
                 raw.setdefault(section, {})[name] = environ[variable]
                 origins[f"{section}.{name}"] = variable
@@ -193,8 +228,11 @@ def _convert(raw: dict[str, Any], origins: dict[str, str], file: Path | None) ->
             lenient = origin.startswith("RADIXA_")
             try:
                 values[name] = msgspec.convert(value, hints[name], strict=not lenient)
-            except msgspec.ValidationError as error:
-                raise ConfigError(f"{dotted} = {value!r} ({origin}): {_plain(error)}") from error
+                _check(dotted, values[name])
+            except (msgspec.ValidationError, _Refused) as error:
+                shown = without_password(value) if dotted == "store.url" and isinstance(value, str) else value
+                wanted = str(error) if isinstance(error, _Refused) else expected(hints[name])
+                raise ConfigError(f"{dotted} = {shown!r} ({origin}): expected {wanted}") from error
         sections[section] = kind(**values)
     unknown = set(raw) - {*SECTIONS, "models"}
     if unknown:
@@ -204,6 +242,22 @@ def _convert(raw: dict[str, Any], origins: dict[str, str], file: Path | None) ->
     except msgspec.ValidationError as error:
         raise ConfigError(f"[[models]] ({file}): {_plain(error)}") from error
     return Config(**sections, models=models)
+
+
+class _Refused(Exception):
+    """A value of the right type that cannot be; its text is what was expected."""
+
+
+def _check(dotted: str, value: Any) -> None:
+    """What a type cannot say."""
+    if dotted == "store.url" and value and not _URL.match(value):
+        raise _Refused("a URL such as sqlite:///radixa.db or postgresql://…")
+    if dotted == "engine.threads" and value > (most := MOST_THREADS_A_CORE * len(os.sched_getaffinity(0))):
+        raise _Refused(f"a whole number from 0 to {most}, {MOST_THREADS_A_CORE} for each core this process may use")
+
+
+def _names(section: str) -> tuple[str, ...]:
+    return tuple(getattr(Config(), section).__struct_fields__)
 
 
 def _plain(error: msgspec.ValidationError) -> str:

@@ -34,6 +34,13 @@ class ContextTooLong(InvalidRequest):
     code = "context_length_exceeded"
 
 
+class BodyTimeout(InvalidRequest):
+    """408: the body stopped coming before it was complete."""
+
+    status = 408
+    code = "request_timeout"
+
+
 class BodyTooLarge(InvalidRequest):
     """413: the body is over the server's limit."""
 

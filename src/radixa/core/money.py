@@ -33,15 +33,20 @@ class TokenPrices:
 FREE = TokenPrices(0, 0, 0, 0)
 
 
-def token_prices(prices: Prices, model: str) -> TokenPrices:
-    """The configuration's dollars per million tokens as integers. ConfigError names `model` and the price."""
-    write = prices.input if prices.cache_write is None else prices.cache_write
-    return TokenPrices(
-        input=_pico(prices.input, f"{model}: price input"),
-        cached_input=_pico(prices.cached_input, f"{model}: price cached_input"),
-        cache_write=_pico(write, f"{model}: price cache_write"),
-        output=_pico(prices.output, f"{model}: price output"),
-    )
+def token_prices(prices: Prices, model: str) -> TokenPrices | None:
+    """The configuration's dollars per million tokens as integers; None where that of input or output is not given.
+
+    Without a price of its own a cached or written token costs what any input token does. ConfigError names `model` and
+    the price that cannot be.
+    """
+    given = {
+        kind: _pico(price, f"{model}: price {kind}")
+        for kind in TokenPrices.__slots__
+        if (price := getattr(prices, kind)) is not None
+    }
+    if "input" not in given or "output" not in given:
+        return None
+    return TokenPrices(**{"cached_input": given["input"], "cache_write": given["input"]} | given)
 
 
 def _pico(usd_per_mtok: float, where: str) -> int:

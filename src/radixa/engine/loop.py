@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from time import perf_counter
+from typing import NamedTuple
 
 from radixa.core import tokens as token_ids
 from radixa.core.base import Explanation, FinishReason, SamplingParams
@@ -47,6 +49,13 @@ class Counters:
     disk_tokens: int = 0
 
 
+class _Walk(NamedTuple):
+    """A walk that goes on: of which namespace, and what is left of it."""
+
+    namespace: str | None
+    rest: Iterator[NodeView]
+
+
 @dataclass(slots=True)
 class EngineLoop:
     """One model replica. Not thread-safe: whoever owns it calls `submit`, `abort` and `step` in turn."""
@@ -61,9 +70,8 @@ class EngineLoop:
     events: Events = field(default_factory=NoEvents)
     counters: Counters = field(default_factory=Counters)
     _sequences: dict[str, Sequence] = field(default_factory=dict)
-    _walks: dict[int, tuple[tuple[str | None], Iterator[NodeView]]] = field(default_factory=dict)
-    """Walks that go on, by cursor, the oldest first: of which namespace, and what is left."""
-    _walked: int = 0
+    _walks: dict[int, _Walk] = field(default_factory=dict)
+    """Walks through the tree that go on, by cursor, the oldest first."""
 
     @property
     def busy(self) -> bool:
@@ -151,21 +159,25 @@ class EngineLoop:
         return sum(self.cache.flushing())
 
     def tree(self, wanted: TreeQuery) -> TreePage:
-        """The next nodes of a walk. NotFound for a cursor that is not known any more."""
+        """The next nodes of a walk. NotFound for a cursor that is not known any more, or is of another namespace's."""
         if wanted.cursor is None:
             walk = self.cache.walk(wanted.namespace, levels=wanted.levels, min_tokens=wanted.min_tokens)
         else:
-            namespace, walk = self._walks.pop(wanted.cursor, (None, iter(())))
-            if namespace != (wanted.namespace,):
+            known = self._walks.get(wanted.cursor)
+            if known is None or known.namespace != wanted.namespace:
                 raise NotFound("This walk through the tree is over, or too long ago: begin again.", param="after")
+            walk = known.rest
+            del self._walks[wanted.cursor]
         nodes = list(islice(walk, wanted.limit))
-        if len(nodes) < wanted.limit:
+        following = next(walk, None)
+        if following is None:
             return TreePage(nodes, None)
-        self._walked += 1
-        self._walks[self._walked] = ((wanted.namespace,), walk)
+        # A number that cannot be guessed, and does not tell how many walks others made.
+        cursor = secrets.randbits(52) + 1
+        self._walks[cursor] = _Walk(wanted.namespace, chain((following,), walk))
         if len(self._walks) > MAX_WALKS:
             del self._walks[next(iter(self._walks))]
-        return TreePage(nodes, self._walked)
+        return TreePage(nodes, cursor)
 
     def explain(self, token_ids: bytes, namespace: str, *, read: bool) -> Explanation:
         below = self.scheduler.tiering.below(token_ids, namespace) if read and self.cache.shares else 0

@@ -121,7 +121,7 @@ def _spans(request: EngineRequest, prompt: int, limit: int) -> tuple[Span, ...]:
     """The origins of the prompt's turns, and of the answer after them."""
     session = request.cache.session
     known = [Span(end, Origin(role, session)) for end, role in request.spans]
-    if not known and session:
+    if not known:
         known = [Span(prompt, Origin("", session))]
     return (*known, Span(limit, Origin("assistant", session)))
 

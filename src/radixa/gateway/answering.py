@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
-from radixa.core.base import FinishReason, GenerateChunk, GenerateRequest, Message, TokenLogprob
+from radixa.core.base import CachePolicy, FinishReason, GenerateChunk, GenerateRequest, Message, TokenLogprob
 from radixa.core.errors import InvalidRequest
 from radixa.gateway.catalogue import Offer
 from radixa.gateway.generation import GenerationBody, check_supported, sampling
 from radixa.gateway.request import Request
 from radixa.gateway.state import Gateway
 from radixa.gateway.usage import Meter
-from radixa.gateway.wishes import cache_policy, namespace
+from radixa.gateway.wishes import Mark, cache_policy, namespace
 from radixa.providers.local import LocalProvider
 from radixa.providers.streams import closing, merged
 
@@ -45,15 +46,14 @@ async def begin(
     *,
     max_tokens: int | None,
     logprobs: int | None,
-    asked: bool = False,
+    marks: Sequence[Mark] = (),
 ) -> Answering:
     """Start answering: returns when the first chunk is there, so that until then an error has its own status.
 
-    `asked`: the prompts carry cache breakpoints. From here on the client's leaving cancels the work.
+    `marks`: the prompts' cache breakpoints. From here on the client's leaving cancels the work.
     """
     offer = gateway.catalogue.resolve(body.model)
     local = gateway.local
-    check_supported(body)
     n = body.n or 1
     if len(prompts) * n > MAX_ANSWERS:
         raise InvalidRequest(
@@ -62,41 +62,48 @@ async def begin(
             param="n",
             code="invalid_value",
         )
+    policy = cache_policy(body, gateway.config.cache.default, marks)
     requests = [
-        _request(gateway, request, body, prompt, max_tokens, logprobs, number, asked)
+        asked(gateway, request, body, prompt, policy, max_tokens=max_tokens, logprobs=logprobs, number=number)
         for number, prompt in enumerate(prompts)
     ]
-    meter = Meter(offer, request.started, n)
     request.watch()
-    streams = [_numbered(local.generate(found), number * n) for number, found in enumerate(requests)]
+    prepared = await asyncio.gather(*map(local.prepare, requests))
+    meter = Meter(offer, request.started, n, prepared, local.tokenizer)
+    streams = [
+        _numbered(local.generate(found, prompt), number * n)
+        for number, (found, prompt) in enumerate(zip(requests, prepared, strict=True))
+    ]
     chunks = request.owns(merged(streams))
     first = await anext(chunks)
     whole = request.owns(_metered(gateway, request, meter, first, chunks))
     return Answering(request, offer, local, meter, gateway.fingerprint, whole, len(requests) * n)
 
 
-def _request(
+def asked(
     gateway: Gateway,
     request: Request,
     body: GenerationBody,
     prompt: Content,
+    policy: CachePolicy,
+    *,
     max_tokens: int | None,
     logprobs: int | None,
-    number: int,
-    asked: bool,
+    number: int = 0,
 ) -> GenerateRequest:
-    config = gateway.config
+    """One prompt of a body as a provider takes it. InvalidRequest for what the body's types do not exclude."""
+    check_supported(body)
     return GenerateRequest(
         request_id=f"{request.id}-{number}",
         model=body.model or gateway.local.name,
         namespace=namespace(request.identity.account_id, body.cache_salt),
         sampling=sampling(
             body,
-            max_tokens=max_tokens or config.engine.default_max_tokens,
+            max_tokens=gateway.config.engine.default_max_tokens if max_tokens is None else max_tokens,
             logprobs=logprobs,
             vocab_size=gateway.local.engine.info.vocab_size,
         ),
-        cache=cache_policy(body, config.cache.default, asked=asked),
+        cache=policy,
         messages=prompt if isinstance(prompt, tuple) else None,
         prompt=prompt if isinstance(prompt, str) else None,
         token_ids=prompt if isinstance(prompt, bytes) else None,

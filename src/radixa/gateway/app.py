@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 
-from radixa.core.errors import EngineUnavailable, MethodNotAllowed, NotFound, RadixaError
+from radixa.core.errors import EngineUnavailable, InvalidRequest, MethodNotAllowed, NotFound, RadixaError
 from radixa.gateway.base import EventStream, Header, Receive, Response, Route, Scope, Send
 from radixa.gateway.errors import error_json
 from radixa.gateway.loopback import check_local
@@ -20,7 +20,7 @@ from radixa.gateway.state import Gateway
 log = logging.getLogger("radixa.gateway")
 
 _CLIENT_LEFT = 499
-"""What metrics call a request whose client did not wait for the answer; nothing is sent."""
+"""What metrics call a request whose client did not wait for the answer, or for the end of its own body."""
 _UNKNOWN = Route("unknown", {}, open=True)
 
 
@@ -37,7 +37,7 @@ class App:
         task = asyncio.current_task()
         assert task is not None
         self._running.add(task)
-        request = Request(scope, receive)
+        request = Request(scope, receive, self.gateway.config.server.body_timeout_s)
         route = _UNKNOWN
         status = _CLIENT_LEFT
         try:
@@ -49,7 +49,8 @@ class App:
                 status = answer.status
                 await self._send(answer, request, send)
         except ClientLeft:
-            pass
+            # The HTTP server says the same of a client that is there and sent a body it could not read.
+            await self._send(_failure(_broken_off(), route), request, send)
         except asyncio.CancelledError:
             if not request.left:
                 raise
@@ -158,6 +159,9 @@ def _failure(error: RadixaError, route: Route) -> Response:
     headers: tuple[Header, ...] = ()
     if error.status == 405:
         headers = (_allow(route),)
+    elif error.status == 408:
+        # What is left of the body may still come, and is no next request.
+        headers = ((b"connection", b"close"),)
     elif error.status == 503:
         headers = ((b"retry-after", b"1"), (b"retry-after-ms", b"1000"))
     return Response(error_json(error), error.status, headers=headers)
@@ -165,6 +169,13 @@ def _failure(error: RadixaError, route: Route) -> Response:
 
 def _error_event(error: RadixaError) -> bytes:
     return b"data: " + error_json(error) + b"\n\n"
+
+
+def _broken_off() -> InvalidRequest:
+    return InvalidRequest(
+        "The request's body broke off, or is not in the transfer coding that its headers name. Expected as many bytes "
+        "as Content-Length says, or chunks as HTTP/1.1 has them."
+    )
 
 
 def _interrupted() -> EngineUnavailable:

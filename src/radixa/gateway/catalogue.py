@@ -29,10 +29,10 @@ KEY_VARIABLES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class DatedPrices:
-    """Prices from the day `since` (ISO, empty for always) on."""
+    """Prices from the day `since` (ISO, empty for always) on; None where they are unknown."""
 
     since: str
-    prices: TokenPrices
+    prices: TokenPrices | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Catalogue:
             if not (self._sandbox or entry.provider == EMBEDDED):
                 continue
             context = min(entry.context or self._context, self._context)
-            prices = next((dated.prices for dated in reversed(known.prices) if dated.since <= day), None)
+            prices = prices_on(day, known.prices)
             offer = Offer(name, entry.provider, self._own, prices, entry.rpm, entry.tpm, context, entry.shutdown_date)
             # An entry under the engine's own name prices it.
             found[name] = replace(offer, provider=EMBEDDED) if name == own.id else offer
@@ -135,6 +135,11 @@ def dated_prices(entry: ModelEntry) -> tuple[DatedPrices, ...]:
             raise ConfigError(f"models: {entry.id}: {label} = {day!r}: expected a day such as 2027-01-14")
     dated = (DatedPrices(prices.since, token_prices(prices, entry.id)) for prices in entry.prices)
     return tuple(sorted(dated, key=lambda found: found.since))
+
+
+def prices_on(day: str, dated: Iterable[DatedPrices]) -> TokenPrices | None:
+    """The prices that hold on that ISO day; None where they are unknown. `dated` as `dated_prices` gives them."""
+    return next((found.prices for found in reversed(tuple(dated)) if found.since <= day), None)
 
 
 def _is_day(text: str) -> bool:

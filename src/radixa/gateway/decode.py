@@ -86,6 +86,8 @@ def _explain(message: str, kind: Any, body: bytes) -> InvalidRequest:
         pass  # A number that no type can hold: msgspec's own words have to do.
     except msgspec.DecodeError as error:
         return _unreadable(str(error))
+    except RecursionError:
+        return _unreadable("it is nested too deeply")
     return explained or InvalidRequest(
         f"Invalid value for '{param}': {shown(text)}.", param=param, code="invalid_value"
     )

@@ -9,7 +9,7 @@ import msgspec
 from radixa.core.base import Message
 from radixa.core.errors import InvalidRequest
 from radixa.gateway.errors import shown, unsupported
-from radixa.gateway.wishes import Breakpoint, Ephemeral
+from radixa.gateway.wishes import Breakpoint, Ephemeral, Mark
 
 MAX_MESSAGES = 10_000
 
@@ -66,11 +66,16 @@ def _text(part: ContentPart, where: str) -> str:
     return part.text
 
 
-def asks_for_cache(messages: list[ChatMessage]) -> bool:
-    """Whether any content part carries a breakpoint, which asks for the cache where it is opt-in."""
-    return any(
-        part.cache_control is not None or part.prompt_cache_breakpoint is not None
-        for message in messages
-        if isinstance(message.content, list)
-        for part in message.content
-    )
+def breakpoints(messages: list[ChatMessage]) -> list[Mark]:
+    """What the breakpoints on content parts ask for, OpenAI's and Anthropic's."""
+    found = []
+    for i, message in enumerate(messages):
+        if isinstance(message.content, list):
+            for j, part in enumerate(message.content):
+                for name, given in [
+                    ("cache_control", part.cache_control),
+                    ("prompt_cache_breakpoint", part.prompt_cache_breakpoint),
+                ]:
+                    if given is not None:
+                        found.append(Mark(f"messages[{i}].content[{j}].{name}", given.seconds))
+    return found

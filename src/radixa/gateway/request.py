@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import parse_qsl
 
-from radixa.core.errors import BodyTooLarge, InvalidRequest
+from radixa.core.errors import BodyTimeout, BodyTooLarge, InvalidRequest
 from radixa.gateway.auth import Identity
 from radixa.gateway.base import Receive, Scope
 from radixa.gateway.errors import shown
@@ -18,6 +18,9 @@ from radixa.providers.streams import T, closing
 _DRAIN_FACTOR = 4
 """A body over the limit is still read, and thrown away, up to this many limits: most clients send all of it before they
 read an answer, and would otherwise see a broken connection instead of the 413."""
+
+_LEAST_RATE = 1024
+"""Bytes a second that a body gains time by: one that comes in drops does not come for ever."""
 
 _MOST_DIGITS = 20
 
@@ -29,7 +32,8 @@ class ClientLeft(Exception):
 class Request:
     """A request as its handler sees it. `id` is the answer's `x-request-id`."""
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive, body_timeout_s: float) -> None:
+        """`body_timeout_s`: how long its body may be silent before it is complete."""
         self.id = f"req_{secrets.token_hex(16)}"
         self.started = time.perf_counter()
         self.created = int(time.time())
@@ -41,6 +45,7 @@ class Request:
         """What stands in the path after the route's own part: the id in `/v1/models/{id}`."""
         self._scope = scope
         self._receive = receive
+        self._body_timeout_s = body_timeout_s
         self._watcher: asyncio.Task[None] | None = None
         self._streams: list[AsyncIterator[Any]] = []
         self._identity: Identity | None = None
@@ -67,10 +72,11 @@ class Request:
         return dict(parse_qsl(self._scope["query_string"].decode("latin-1"), keep_blank_values=True))
 
     async def body(self, limit: int) -> bytes:
-        """The whole body. BodyTooLarge where it is over `limit` bytes, ClientLeft where it never ends."""
-        parts, size = [], 0
+        """The whole body. BodyTooLarge where it is over `limit` bytes, BodyTimeout where it stops coming, ClientLeft
+        where its client goes."""
+        parts, size, begun = [], 0, time.monotonic()
         while size <= limit * _DRAIN_FACTOR:
-            message = await self._receive()
+            message = await self._part(begun + size / _LEAST_RATE)
             if message["type"] == "http.disconnect":
                 raise ClientLeft
             part = message.get("body", b"")
@@ -87,6 +93,18 @@ class Request:
                 code="request_too_large",
             )
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def _part(self, since: float) -> dict[str, Any]:
+        """The next part of the body, which has until a timeout after `since` and no longer than one timeout."""
+        wait = self._body_timeout_s + min(0.0, since - time.monotonic())
+        try:
+            async with asyncio.timeout(wait):
+                return await self._receive()
+        except TimeoutError:
+            raise BodyTimeout(
+                f"The request's body did not come to its end: nothing more came within {self._body_timeout_s:g} "
+                f"seconds, or less than {_LEAST_RATE} bytes a second. Expected the body that the headers announce."
+            ) from None
 
     def watch(self) -> None:
         """From now on, cancel the task that handles this request when the client leaves. The body has been read."""

@@ -14,14 +14,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from radixa.core.config import Config
+from radixa.core.config import CacheConfig, Config
 from radixa.core.errors import RadixaError
+from radixa.core.paths import paths
 from radixa.core.progress import Progress
 from radixa.engine.base import EngineSettings
+from radixa.engine.events.base import EventSettings
 from radixa.gateway.address import Address, bindable
 from radixa.gateway.app import App
 from radixa.gateway.auth import Identity, KeyRing
 from radixa.gateway.state import Gateway
+from radixa.kv.tiers.secret import installation_secret
 from radixa.models.base import ModelFolder
 from radixa.providers.local import LocalProvider
 from radixa.store.base import Store
@@ -48,6 +51,8 @@ class Events:
     """The model's name: from now on `/ready` is 200."""
     stopping: Callable[[], None]
     """A signal came; running requests are being finished."""
+    warning: Callable[[str], None]
+    """Something that is not as its user may believe, and stops nothing: one line."""
 
 
 def serve(config: Config, events: Events) -> None:
@@ -62,8 +67,10 @@ def serve(config: Config, events: Events) -> None:
 
 
 async def _serve(config: Config, events: Events) -> None:
+    from radixa.models.prepare import check_name
     from radixa.store.sql import open_store
 
+    check_name(config.engine.model)
     address = bindable(config.server.host, config.server.port, auth=config.server.auth)
     store = open_store(config.store)
     try:
@@ -73,7 +80,7 @@ async def _serve(config: Config, events: Events) -> None:
 
 
 async def _serve_from(store: Store, address: Address, config: Config, events: Events) -> None:
-    keys, secret = _keys(store, config)
+    keys, secret = _keys(store, config, events)
     gateway = Gateway(config, store, keys)
     app = App(gateway)
     stop = _stop_signal(events.stopping)
@@ -134,6 +141,12 @@ def engine_settings(config: Config, folder: ModelFolder) -> EngineSettings:
         page_size=engine.page_size,
         cache=cache.mode,
         eviction=cache.eviction,
+        retention=cache.retention,
+        disk=(cache.disk_folder or str(paths().cache / "kv")) if cache.disk else "",
+        disk_bytes=cache.disk_bytes,
+        disk_bandwidth=cache.disk_bandwidth,
+        secrets=str(paths().data),
+        events=_events(cache),
         attention=engine.attention,
         max_running=engine.max_running,
         max_waiting=engine.max_waiting,
@@ -143,12 +156,27 @@ def engine_settings(config: Config, folder: ModelFolder) -> EngineSettings:
     )
 
 
-def _keys(store: Store, config: Config) -> tuple[KeyRing, str | None]:
+def _events(cache: CacheConfig) -> EventSettings:
+    """Namespaces are told by tags that only who has the installation's secret can compute."""
+    if not cache.events:
+        return EventSettings()
+    return EventSettings(
+        enable_kv_cache_events=True,
+        endpoint=cache.events,
+        replay_endpoint=cache.events_replay or None,
+        layout=cache.events_layout,
+        namespace_key=installation_secret(paths().data),
+    )
+
+
+def _keys(store: Store, config: Config, events: Events) -> tuple[KeyRing, str | None]:
     """The key ring, and the first key's secret if it was just made. Without keys everyone is the first account."""
-    from radixa.store.sql import ensure_first_account, ensure_first_key
+    from radixa.store.sql import ensure_first_account, ensure_first_key, ignored_first_key
 
     if config.server.auth:
         secret = ensure_first_key(store)
+        if warning := ignored_first_key(store):
+            events.warning(warning)
         return KeyRing(store), secret
     account = ensure_first_account(store)
     return KeyRing(store, anyone=Identity(account.id, key_id="", admin=True)), None

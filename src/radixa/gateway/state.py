@@ -103,4 +103,5 @@ class Gateway:
         """Count a request that was answered to its end."""
         usage = meter.total()
         self.counts[account_id].add(usage)
-        self.metrics.answered(meter.offer.id, usage, meter.ttft_ms / 1e3)
+        ttft_s = meter.ttft_ms / 1e3 if usage.completion_tokens else None
+        self.metrics.answered(meter.offer.id, usage, ttft_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -10,6 +11,9 @@ import msgspec
 from radixa.core import money
 from radixa.core.base import GenerateChunk, Usage
 from radixa.gateway.catalogue import Offer
+from radixa.gateway.misses import MissBody, VolatileBody, miss_body, volatile_body
+from radixa.models.base import Tokenizer
+from radixa.providers.prompt import Prompt
 
 
 class PromptDetails(msgspec.Struct, frozen=True):
@@ -25,6 +29,10 @@ class Tiers(msgspec.Struct, frozen=True):
     disk: int = 0
 
 
+def tiers_of(cached_tokens: int, disk_tokens: int) -> Tiers:
+    return Tiers(device=cached_tokens - disk_tokens, disk=disk_tokens)
+
+
 class RadixaUsage(msgspec.Struct, frozen=True):
     served_by: str
     cost_usd: msgspec.Raw | None
@@ -32,6 +40,10 @@ class RadixaUsage(msgspec.Struct, frozen=True):
     saved_usd: msgspec.Raw | None
     ttft_ms: float
     tiers: Tiers
+    miss: MissBody | msgspec.UnsetType = msgspec.UNSET
+    """Of the first prompt that was not reused to its last token but one; absent where there is none."""
+    volatile: VolatileBody | msgspec.UnsetType = msgspec.UNSET
+    """Of the same prompt."""
 
 
 class UsageBody(msgspec.Struct, frozen=True):
@@ -50,12 +62,14 @@ class Meter:
     the one for which the rest was computed; the others hit what it left.
     """
 
-    def __init__(self, offer: Offer, started: float, n: int) -> None:
+    def __init__(self, offer: Offer, started: float, n: int, prompts: Sequence[Prompt], tokenizer: Tokenizer) -> None:
         """`started` by time.perf_counter, when the request came in."""
         self.offer = offer
         self.ttft_ms = 0.0
         self._started = started
         self._n = n
+        self._prompts = prompts
+        self._tokenizer = tokenizer
         self._answers: dict[int, Usage] = {}
 
     def note(self, chunk: GenerateChunk) -> None:
@@ -66,22 +80,27 @@ class Meter:
 
     def total(self) -> Usage:
         """The request's usage, over all prompts and answers that have ended."""
-        prompts: dict[int, Usage] = {}
-        completion = 0
-        for index, usage in self._answers.items():
-            completion += usage.completion_tokens
-            best = prompts.get(index // self._n)
-            if best is None or _effort(usage) > _effort(best):
-                prompts[index // self._n] = usage
+        billed = self._billed().values()
         return Usage(
-            prompt_tokens=sum(usage.prompt_tokens for usage in prompts.values()),
-            cached_tokens=sum(usage.cached_tokens for usage in prompts.values()),
-            cache_write_tokens=sum(usage.cache_write_tokens for usage in prompts.values()),
-            completion_tokens=completion,
+            prompt_tokens=sum(usage.prompt_tokens for usage in billed),
+            cached_tokens=sum(usage.cached_tokens for usage in billed),
+            cache_write_tokens=sum(usage.cache_write_tokens for usage in billed),
+            completion_tokens=sum(usage.completion_tokens for usage in self._answers.values()),
+            disk_tokens=sum(usage.disk_tokens for usage in billed),
         )
+
+    def _billed(self) -> dict[int, Usage]:
+        """By prompt, the answer that counts for it."""
+        found: dict[int, Usage] = {}
+        for index, usage in self._answers.items():
+            best = found.get(index // self._n)
+            if best is None or _effort(usage) > _effort(best):
+                found[index // self._n] = usage
+        return found
 
     def body(self) -> UsageBody:
         usage = self.total()
+        miss, volatile = self._miss()
         return UsageBody(
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
@@ -93,9 +112,21 @@ class Meter:
                 cost_usd=dollars(money.cost(usage, self.offer.prices)),
                 saved_usd=dollars(money.saved(usage, self.offer.prices)),
                 ttft_ms=self.ttft_ms,
-                tiers=Tiers(device=usage.cached_tokens),
+                tiers=tiers_of(usage.cached_tokens, usage.disk_tokens),
+                miss=miss,
+                volatile=volatile,
             ),
         )
+
+    def _miss(self) -> tuple[MissBody | msgspec.UnsetType, VolatileBody | msgspec.UnsetType]:
+        for number, usage in sorted(self._billed().items()):
+            if usage.miss is not None:
+                prompt, volatile = self._prompts[number], usage.volatile
+                return (
+                    miss_body(usage.miss, prompt, volatile, self._tokenizer),
+                    msgspec.UNSET if volatile is None else volatile_body(volatile, prompt, self._tokenizer),
+                )
+        return msgspec.UNSET, msgspec.UNSET
 
 
 def _effort(usage: Usage) -> tuple[int, int]:

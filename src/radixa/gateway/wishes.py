@@ -1,13 +1,14 @@
 """Cache wishes: the fields of a body that steer the prefix cache (CONTRACT 3.1), and the one policy they come to.
 
-Every wish is checked for type and range. On, off and no-store act on the embedded engine today; those about retention
-(how long, how dear) are accepted and do not rank anything yet.
+Several may say how long a prompt is to be kept: our own field, OpenAI's retention and options, breakpoints of OpenAI's
+and Anthropic's kind. The longest of them holds.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -18,23 +19,34 @@ from radixa.gateway.errors import contradiction
 Label = Annotated[str, Meta(min_length=1, max_length=512)]
 """A caller's own name for something: a salt, a key, a session."""
 
+SECONDS = {"5m": 300, "30m": 1_800, "1h": 3_600, "12h": 43_200, "24h": 86_400}
+"""The durations that OpenAI's and Anthropic's fields name."""
+
 
 class Ephemeral(msgspec.Struct, frozen=True):
-    """Anthropic's breakpoint, at the top of a body or on a content part."""
+    """Anthropic's breakpoint, at the top of a body or on a content part. Without a `ttl` it means 5 minutes."""
 
     type: Literal["ephemeral"]
     ttl: Literal["5m", "1h"] | None = None
 
+    @property
+    def seconds(self) -> int:
+        return SECONDS[self.ttl or "5m"]
+
 
 class Breakpoint(msgspec.Struct, frozen=True):
-    """OpenAI's breakpoint on a content part."""
+    """OpenAI's breakpoint on a content part. Without a `ttl` it means 30 minutes."""
 
     mode: Literal["explicit"]
     ttl: Literal["30m", "12h"] | None = None
 
+    @property
+    def seconds(self) -> int:
+        return SECONDS[self.ttl or "30m"]
+
 
 class CacheOptions(msgspec.Struct, frozen=True):
-    """OpenAI's `prompt_cache_options`."""
+    """OpenAI's `prompt_cache_options`. Whatever the `mode`, a prompt is kept here in whole and may hit at any token."""
 
     mode: Literal["implicit", "explicit"] | None = None
     ttl: Literal["30m"] | None = None
@@ -48,6 +60,7 @@ class CacheWishes(msgspec.Struct, frozen=True, kw_only=True):
     cache_control: Literal["auto", "no-store", "no-cache"] | Ephemeral | None = None
     cache_ttl_seconds: Annotated[int, Meta(ge=1, le=86_400)] | None = None
     high_priority: bool | None = None
+    pin: bool | None = None
     cache_salt: Label | None = None
     prompt_cache_key: Label | None = None
     session_id: Label | None = None
@@ -55,10 +68,17 @@ class CacheWishes(msgspec.Struct, frozen=True, kw_only=True):
     prompt_cache_options: CacheOptions | None = None
 
 
-def cache_policy(wishes: CacheWishes, default: Literal["auto", "opt-in"], *, asked: bool = False) -> CachePolicy:
+class Mark(NamedTuple):
+    """A wish to be kept: the `field` that says so, and for how many `seconds`; None is a rank without an end."""
+
+    field: str
+    seconds: int | None
+
+
+def cache_policy(wishes: CacheWishes, default: Literal["auto", "opt-in"], marks: Sequence[Mark] = ()) -> CachePolicy:
     """One policy out of all wishes. InvalidRequest where two of them contradict each other.
 
-    `default` holds where nothing is said; `asked`: a content part carries a breakpoint, which says something.
+    `default` holds where nothing is said; `marks` are the breakpoints of the body's content parts.
     """
     on = _switch(wishes)
     control = wishes.cache_control
@@ -70,10 +90,19 @@ def cache_policy(wishes: CacheWishes, default: Literal["auto", "opt-in"], *, ask
         raise contradiction(
             "cache_control", "'cache_control': \"no-cache\" turns off the cache that 'prompt_cache' asks for."
         )
+    marks = [*_marks(wishes), *marks]
+    _check_kept(wishes, marks, on)
     if on is None:
-        on = default == "auto" or asked or _asks(wishes)
+        on = default == "auto" or control is not None or bool(marks)
     use = on and control != "no-cache"
-    return CachePolicy(read=use, write=use and control != "no-store")
+    return CachePolicy(
+        read=use,
+        write=use and control != "no-store",
+        ttl=max((mark.seconds for mark in marks if mark.seconds is not None), default=None),
+        priority=bool(wishes.high_priority),
+        pin=bool(wishes.pin),
+        session=wishes.session_id or wishes.prompt_cache_key or "",
+    )
 
 
 def _switch(wishes: CacheWishes) -> bool | None:
@@ -86,9 +115,36 @@ def _switch(wishes: CacheWishes) -> bool | None:
     return other if one is None else one
 
 
-def _asks(wishes: CacheWishes) -> bool:
-    """Whether a body asks for the cache without using the switch, which is enough where it is opt-in."""
-    return wishes.cache_control is not None or wishes.cache_ttl_seconds is not None or wishes.high_priority is True
+def _marks(wishes: CacheWishes) -> list[Mark]:
+    """Every field at the top of a body that asks for its prompt to be kept."""
+    found = []
+    if wishes.cache_ttl_seconds is not None:
+        found.append(Mark("cache_ttl_seconds", wishes.cache_ttl_seconds))
+    if wishes.high_priority:
+        found.append(Mark("high_priority", None))
+    if wishes.pin:
+        found.append(Mark("pin", None))
+    if isinstance(wishes.cache_control, Ephemeral):
+        found.append(Mark("cache_control", wishes.cache_control.seconds))
+    if wishes.prompt_cache_retention == "24h":
+        found.append(Mark("prompt_cache_retention", SECONDS["24h"]))
+    if wishes.prompt_cache_options is not None and wishes.prompt_cache_options.ttl is not None:
+        found.append(Mark("prompt_cache_options.ttl", SECONDS[wishes.prompt_cache_options.ttl]))
+    return found
+
+
+def _check_kept(wishes: CacheWishes, marks: list[Mark], on: bool | None) -> None:
+    """InvalidRequest where something is to be kept that must not be stored."""
+    if not marks:
+        return
+    refusal = None
+    if wishes.cache_control in ("no-store", "no-cache"):
+        refusal = f"'cache_control': \"{wishes.cache_control}\""
+    elif on is False:
+        refusal = f"'{'prefix_caching' if wishes.prompt_cache is None else 'prompt_cache'}': false"
+    if refusal is not None:
+        field = marks[0].field
+        raise contradiction(field, f"'{field}' asks to keep what {refusal} says not to store: leave out one of them.")
 
 
 def namespace(account_id: str, salt: str | None) -> str:

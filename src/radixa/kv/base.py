@@ -101,9 +101,7 @@ class PrefixCache(Protocol):
         """Tokens of `key` that would hit now. Touches nothing: no time, no lock, no split."""
         ...
 
-    def explain(
-        self, key: bytes, namespace: str, *, read: bool, below: int = 0, remember: bool = False
-    ) -> Explanation:
+    def explain(self, key: bytes, namespace: str, *, read: bool, below: int = 0, remember: bool = False) -> Explanation:
         """What the prompt `key` would find now, and why no more. Touches nothing.
 
         `read`: whether the request may use the cache. `below`: leading tokens that a lower tier could bring up. With

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from radixa.core.base import Explanation, Miss
+from radixa.core.base import Explanation, Miss, Volatile
 from radixa.core.tokens import TOKEN_BYTES, count
 from radixa.kv.ghosts import CHECKED
 from radixa.radix import Trace, beneath
@@ -42,12 +42,22 @@ def explain(cache: RadixCache, key: bytes, namespace: str, below: int, *, rememb
     if found > here:
         miss = _gone(cache, key, namespace, found) or Miss(found, "never_seen")
         return Explanation(prompt, found, found - here, miss)
+    volatile = _volatile(cache, key, namespace, trace, remember=remember)
     miss = _gone(cache, key, namespace, here) or _miss(cache, key, namespace, trace, prompt)
-    volatile = None
-    if here and miss.reason == "diverged":
-        other = _continuation(trace.partly, trace, prompt) if trace.partly else _last_used(trace, prompt)
-        volatile = cache.volatile.look(namespace, key, here, other, remember=remember)
     return Explanation(prompt, here, miss=miss, volatile=volatile)
+
+
+def _volatile(cache: RadixCache, key: bytes, namespace: str, trace: Trace[Runs], *, remember: bool) -> Volatile | None:
+    """The stretch that changes with every request, where the prompt leaves the tree at one."""
+    if not trace.tokens:
+        return None
+    if trace.partly is not None:
+        other = _continuation(trace.partly, trace, count(key))
+    elif trace.node.children:
+        other = _last_used(trace, count(key))
+    else:
+        return None
+    return cache.volatile.look(namespace, key, trace.tokens, other, remember=remember)
 
 
 def _gone(cache: RadixCache, key: bytes, namespace: str, at: int) -> Miss | None:

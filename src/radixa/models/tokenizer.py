@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -69,9 +70,18 @@ class FolderTokenizer:
         unless the text already begins with it, as rendered chat templates do.
         """
         ids = (self._tokenizer if special else self._plain).encode(text, add_special_tokens=False).ids
-        if self._prefix and ids[: len(self._prefix)] != self._prefix:
-            ids = self._prefix + ids
-        return pack(ids)
+        return pack(self._opening(ids) + ids)
+
+    def locate(self, text: str, places: Sequence[int]) -> tuple[bytes, list[int]]:
+        """Offsets cost about a fiftieth of what encoding does."""
+        found = self._tokenizer.encode(text, add_special_tokens=False)
+        ids, starts = found.ids, [start for start, _ in found.offsets]
+        opening = self._opening(ids)
+        return pack(opening + ids), [len(opening) + bisect_left(starts, place) for place in places]
+
+    def _opening(self, ids: list[int]) -> list[int]:
+        """What has to go before `ids`."""
+        return self._prefix if ids[: len(self._prefix)] != self._prefix else []
 
     def decode(self, token_ids: Sequence[int], *, skip_special: bool = True) -> str:
         stream = ByteStream(self, skip_special=skip_special)

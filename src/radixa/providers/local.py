@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from typing import TypeVar
 
 import msgspec
 
-from radixa.core import tokens
 from radixa.core.base import GenerateChunk, GenerateRequest, Message, SamplingParams
 from radixa.core.errors import ContextTooLong, InvalidRequest
 from radixa.engine.base import Engine, EngineRequest
 from radixa.models.base import ChatTemplate, Tokenizer
+from radixa.providers.prompt import Prompt, of_messages, of_text
 from radixa.providers.streams import closing, merged
+
+T = TypeVar("T")
 
 TOKENISER_THREADS = 2
 """The tokenizer lets go of the interpreter's lock, so one long prompt does not hold up the short ones."""
@@ -34,9 +37,23 @@ class LocalProvider:
     def ready(self) -> bool:
         return self.engine.ready
 
-    async def generate(self, request: GenerateRequest) -> AsyncIterator[GenerateChunk]:
-        prompt = await self._prompt(request)
-        sampling = self._fitted(request, tokens.count(prompt))
+    async def prepare(self, request: GenerateRequest, *, add_generation_prompt: bool = True) -> Prompt:
+        """The request's prompt in tokens, in a thread beside the loop. InvalidRequest where it cannot be answered.
+
+        Without `add_generation_prompt`, messages end where the template would open the answer.
+        """
+        if request.token_ids is not None:
+            prompt = Prompt(request.token_ids)
+        else:
+            prompt = await self._in_thread(lambda: self._prompt(request, add_generation_prompt))
+        self._fitted(request, prompt.tokens)
+        return prompt
+
+    async def generate(self, request: GenerateRequest, prompt: Prompt | None = None) -> AsyncIterator[GenerateChunk]:
+        """`prompt`: what `prepare` made of the request, where the caller has that already."""
+        if prompt is None:
+            prompt = await self.prepare(request)
+        sampling = self._fitted(request, prompt.tokens)
         answers = [self._answer(request, prompt, sampling, index) for index in range(request.n)]
         async with closing(merged(answers)) as chunks:
             async for chunk in chunks:
@@ -44,23 +61,30 @@ class LocalProvider:
 
     async def tokenize(self, content: str | tuple[Message, ...]) -> bytes:
         """Token ids of a text, or of messages as the chat template puts them; in a thread beside the loop."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._tokens, content)
+        return await self._in_thread(lambda: self.tokenizer.encode(self._text(content)))
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
         await self.engine.close()
 
-    async def _prompt(self, request: GenerateRequest) -> bytes:
-        if request.token_ids is not None:
-            return request.token_ids
+    def _prompt(self, request: GenerateRequest, add_generation_prompt: bool) -> Prompt:
         content = request.messages if request.prompt is None else request.prompt
         assert content is not None
-        return await self.tokenize(content)
+        text = self._text(content, add_generation_prompt)
+        if isinstance(content, str):
+            return of_text(self.tokenizer, text)
+        return of_messages(self.tokenizer, self._template, content, text, add_generation_prompt=add_generation_prompt)
 
-    def _tokens(self, content: str | tuple[Message, ...]) -> bytes:
-        text, field = (content, "prompt") if isinstance(content, str) else (self._template.render(content), "messages")
+    def _text(self, content: str | tuple[Message, ...], add_generation_prompt: bool = True) -> str:
+        if isinstance(content, str):
+            text, field = content, "prompt"
+        else:
+            text, field = self._template.render(content, add_generation_prompt=add_generation_prompt), "messages"
         self._check_length(text, field)
-        return self.tokenizer.encode(text)
+        return text
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def _check_length(self, text: str, field: str) -> None:
         """Refuse a text that cannot fit, however it is cut into tokens.
@@ -120,17 +144,18 @@ class LocalProvider:
         )
 
     async def _answer(
-        self, request: GenerateRequest, prompt: bytes, sampling: SamplingParams, index: int
+        self, request: GenerateRequest, prompt: Prompt, sampling: SamplingParams, index: int
     ) -> AsyncIterator[GenerateChunk]:
         """One of the `n` answers. With a seed each gets its own, or they would all be the same."""
         if index and sampling.seed is not None:
             sampling = msgspec.structs.replace(sampling, seed=sampling.seed + index)
         wanted = EngineRequest(
             request_id=f"{request.request_id}-{index}",
-            token_ids=prompt,
+            token_ids=prompt.token_ids,
             namespace=request.namespace,
             sampling=sampling,
             cache=request.cache,
+            spans=prompt.spans,
         )
         async with closing(self.engine.generate(wanted)) as outputs:
             async for output in outputs:

@@ -34,7 +34,7 @@ class Store(Protocol):
     """Accounts and keys. Methods are synchronous and quick; the gateway keeps a digest cache in front of them."""
 
     def create_account(self, name: str) -> Account:
-        """InvalidRequest where the name is taken, or could be an id."""
+        """InvalidRequest where the name is taken, could be an id, or cannot be kept."""
         ...
 
     def accounts(self) -> list[Account]:

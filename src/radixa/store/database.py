@@ -16,6 +16,8 @@ from radixa.core.paths import make_folder
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
+POSTGRES = "postgresql+psycopg"
+"""What `postgresql://` means here: psycopg 3, which comes with the extra `radixa[postgres]`."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -26,9 +28,11 @@ def connect(url: str, default: Path) -> Engine:
     """
     target = _parse(url or f"sqlite:///{default}")
     try:
-        engine = _sqlite(target) if target.get_backend_name() == "sqlite" else create_engine(target, pool_pre_ping=True)
+        engine = _sqlite(target) if target.get_backend_name() == "sqlite" else _server(target)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise ConfigError(f"store.url = {_shown(target)}: its driver is not installed ({error})") from error
+        ours = target.get_backend_name() == "postgresql"
+        how = "pip install 'radixa[postgres]' brings it" if ours else "expected sqlite:///… or postgresql://…"
+        raise ConfigError(f"store.url = {_shown(target)}: its driver is not installed ({error}): {how}") from error
     try:
         migrate(engine)
     except SQLAlchemyError as error:
@@ -62,6 +66,12 @@ def _parse(url: str) -> URL:
 def _shown(url: URL) -> str:
     """The URL for a message, its password hidden."""
     return repr(without_password(url.render_as_string(hide_password=True)))
+
+
+def _server(url: URL) -> Engine:
+    """A database server; each connection is tried before it is used, since they drop those that idle."""
+    driver = POSTGRES if url.drivername == "postgresql" else url.drivername
+    return create_engine(url.set(drivername=driver), pool_pre_ping=True)
 
 
 def _sqlite(url: URL) -> Engine:

@@ -20,6 +20,7 @@ from radixa.store.schema import accounts, keys
 from radixa.store.secrets import digest, hint, new_secret
 
 _ACCOUNT = "acct_"
+_LONGEST_NAME = 200
 _LEAST_KEY = 16
 """Characters of a key that somebody else made: fewer cannot be the 128 bits that make a plain hash safe."""
 
@@ -31,7 +32,8 @@ class SqlStore:
         self._engine = engine
 
     def create_account(self, name: str) -> Account:
-        """InvalidRequest where the name is taken, or could be an id."""
+        """InvalidRequest where the name is taken, could be an id, or cannot be kept."""
+        _check_name(name, "account")
         if name.startswith(_ACCOUNT):
             raise InvalidRequest(
                 f"There is no account '{name}', and none can be named so: ids begin with '{_ACCOUNT}'.", param="account"
@@ -58,7 +60,8 @@ class SqlStore:
     def create_key(
         self, account_id: str, name: str, *, admin: bool = False, secret: str | None = None
     ) -> tuple[ApiKey, str]:
-        """NotFound where there is no such account."""
+        """NotFound where there is no such account, InvalidRequest for a name that cannot be kept."""
+        _check_name(name, "name")
         secret = secret or new_secret()
         key = ApiKey(
             id=_new_id("key_"),
@@ -114,6 +117,16 @@ class SqlStore:
         self._engine.dispose()
 
 
+def _check_name(name: str, field: str) -> None:
+    """What every database can keep: not all take a zero byte, and none takes half a character."""
+    halves = any("\ud800" <= sign <= "\udfff" for sign in name)
+    if not 1 <= len(name) <= _LONGEST_NAME or "\0" in name or halves:
+        raise InvalidRequest(
+            f"Invalid '{field}': expected a name of 1 to {_LONGEST_NAME} characters, in valid Unicode, no zero byte.",
+            param=field,
+        )
+
+
 def _new_id(kind: str) -> str:
     """An id that sorts by its time, so that "oldest first" also holds within a second."""
     return f"{kind}{time.time_ns():016x}{random.token_hex(4)}"
@@ -148,6 +161,17 @@ def ensure_first_key(store: Store) -> str | None:
     account = ensure_first_account(store)
     _, secret = store.create_key(account.id, "first key", admin=True, secret=given)
     return secret if given is None else None
+
+
+def ignored_first_key(store: Store) -> str | None:
+    """A warning where `RADIXA_API_KEY` is set and opens nothing, since the first key was made without it."""
+    given = os.environ.get("RADIXA_API_KEY") or None
+    if given is None or store.key_by_digest(digest(given)) is not None:
+        return None
+    return (
+        "RADIXA_API_KEY is none of this server's keys and is not made one: it becomes the first key only where no "
+        "administrator's key works yet. `radixa keys list` shows those that do."
+    )
 
 
 def ensure_first_account(store: Store) -> Account:

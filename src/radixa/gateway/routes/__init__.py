@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from radixa.gateway.base import Route
-from radixa.gateway.routes import cache, chat, completions, keys, models, ops, tokenize
+from radixa.gateway.routes import cache, chat, completions, explain, keys, models, ops, tokenize, warm
 
 ROUTES: dict[str, Route] = {
     route.name: route
@@ -15,6 +15,8 @@ ROUTES: dict[str, Route] = {
         Route("/v1/detokenize", {"POST": tokenize.detokenize}),
         Route("/v1/cache", {"GET": cache.show, "DELETE": cache.flush}),
         Route("/v1/cache/tree", {"GET": cache.tree}),
+        Route("/v1/cache/explain", {"POST": explain.explain}),
+        Route("/v1/cache/warm", {"POST": warm.warm}),
         Route("/v1/keys", {"GET": keys.index, "POST": keys.create}),
         Route("/health", {"GET": ops.health}, open=True),
         Route("/ready", {"GET": ops.ready}, open=True),

@@ -7,6 +7,8 @@ and nothing else, so that no hit of one account shows in the figures of another 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import secrets
 from dataclasses import asdict
 from math import inf
 from typing import Any
@@ -14,12 +16,16 @@ from typing import Any
 import msgspec
 
 from radixa.core import tokens
+from radixa.core.base import CachePolicy
 from radixa.core.errors import Forbidden, InvalidRequest
 from radixa.engine.base import TreeQuery
 from radixa.gateway.auth import Identity
 from radixa.gateway.base import Response, json_response
+from radixa.gateway.errors import shown
 from radixa.gateway.request import Request, integer
+from radixa.gateway.routes.one_prompt import one_prompt
 from radixa.gateway.state import Gateway
+from radixa.kv.tiers.base import TierStats
 from radixa.models.base import Tokenizer
 from radixa.radix import MAX_LEVELS, NodeView
 
@@ -27,15 +33,18 @@ MAX_NODES = 10_000
 SLICE = 1_000
 """Nodes that the engine is asked for at a time."""
 
+_VEIL = secrets.token_bytes(32)
+_NARROWING = ("namespace", "session_id")
 _SLOTS = ("free", "tree", "leased", "evictable", "nodes")
-_WORK = ("computed_tokens", "evicted_tokens", "retractions")
+_WORK = ("computed_tokens", "evicted_tokens", "wanted_tokens", "retractions")
+_RETENTION = ("expired_tokens", "yielded_tokens")
 
 
 async def show(gateway: Gateway, request: Request) -> Response:
-    """Counters since the start, capacity, and use by tier and namespace, in tokens.
+    """Counters since the start, capacity, and use by tier and namespace, in tokens; null where that is not known.
 
     `counters` are of answered requests: everyone's for an administrator, for another key its account's. What the engine
-    did for all of them together (`engine`) is an administrator's to see.
+    did for all of them together (`engine`, `retention`) is an administrator's to see.
     """
     identity, local = request.identity, gateway.local
     stats = await local.engine.stats()
@@ -45,7 +54,14 @@ async def show(gateway: Gateway, request: Request) -> Response:
     if identity.admin:
         device |= {name: getattr(stats, name) for name in _SLOTS}
     counters = gateway.total() if identity.admin else gateway.counts[identity.account_id]
-    work = {"engine": {name: getattr(stats, name) for name in _WORK}} if identity.admin else {}
+    work: dict[str, Any] = {}
+    if identity.admin:
+        work["engine"] = {name: getattr(stats, name) for name in _WORK}
+        work["retention"] = {"used": stats.retained, "budget": stats.retention_budget} | {
+            name: getattr(stats, name) for name in _RETENTION
+        }
+    # Blocks on disk are named by a keyed hash that tells nobody whose they are.
+    on_disk = None if stats.disk.enabled else 0
     return json_response(
         {
             "object": "cache",
@@ -55,10 +71,28 @@ async def show(gateway: Gateway, request: Request) -> Response:
             "bytes_per_token": info.bytes_per_token,
             "counters": asdict(counters),
             **work,
-            "tiers": {"device": device, "host": {"capacity": 0, "used": 0}, "disk": {"capacity": 0, "used": 0}},
-            "namespaces": {name: {"device": count, "host": 0, "disk": 0} for name, count in sorted(mine.items())},
+            "tiers": {
+                "device": device,
+                "host": {"capacity": 0, "used": 0},
+                "disk": _disk(stats.disk, info.bytes_per_token, identity),
+            },
+            "namespaces": {name: {"device": count, "host": 0, "disk": on_disk} for name, count in sorted(mine.items())},
         }
     )
+
+
+def _disk(disk: TierStats, bytes_per_token: int, identity: Identity) -> dict[str, Any]:
+    found: dict[str, Any] = {"capacity": disk.budget // bytes_per_token}
+    if not identity.admin:
+        return found | {"used": None if disk.enabled else 0}
+    return found | {
+        "used": disk.bytes // bytes_per_token,
+        "capacity_bytes": disk.budget,
+        "used_bytes": disk.bytes,
+        "blocks": disk.blocks,
+        "queued_bytes": disk.queued,
+        "disabled": disk.disabled,
+    }
 
 
 async def tree(gateway: Gateway, request: Request) -> Response:
@@ -88,21 +122,57 @@ async def tree(gateway: Gateway, request: Request) -> Response:
 
 
 async def flush(gateway: Gateway, request: Request) -> Response:
-    """Drop what is not in use: all of it for an administrator, else the caller's own; `?namespace=` narrows it."""
-    query = request.query()
-    if "session_id" in query:
-        raise InvalidRequest(
-            "Unsupported parameter: 'session_id': entries are dropped by namespace only.",
-            param="session_id",
-            code="unsupported_parameter",
-        )
-    if (await request.body(gateway.config.server.max_body_bytes)).strip():
-        raise InvalidRequest(
-            "This route takes no body: entries are dropped by namespace only, not by prefix.",
-            code="unsupported_parameter",
-        )
-    dropped = await gateway.local.engine.flush(_namespace(request.identity, query))
+    """Drop what is not in use, while requests run: all of it for an administrator, else the caller's own.
+
+    `namespace` and `session_id` narrow it. A body with a prompt drops that prefix and what begins with it, in the
+    caller's own namespace, narrowed by the body's `cache_salt`.
+    """
+    identity, query = request.identity, request.query()
+    _check_narrowed(query)
+    raw = await request.body(gateway.config.server.max_body_bytes)
+    if raw.strip():
+        dropped = await _flush_prefix(gateway, request, query, raw)
+    else:
+        wanted, session = _namespace(identity, query), query.get("session_id")
+        if session is not None and wanted is None:
+            # A session's name is its account's own: another account may have one of the same name.
+            wanted = identity.account_id
+        dropped = await gateway.local.engine.flush(wanted, session=session)
+    gateway.metrics.flushed(dropped)
     return json_response({"object": "cache.flushed", "dropped_tokens": dropped})
+
+
+async def _flush_prefix(gateway: Gateway, request: Request, query: dict[str, str], raw: bytes) -> int:
+    for name in query:
+        raise InvalidRequest(
+            f"'{shown(name)}' cannot be combined with a prefix, which is dropped in your own namespace. For one of its "
+            "salted ones put 'cache_salt' into the body.",
+            param=shown(name),
+            code="invalid_value",
+        )
+    wanted = await one_prompt(gateway, raw)
+    local = gateway.local
+    asked = wanted.asked(gateway, request, CachePolicy(), max_tokens=0)
+    prompt = await local.prepare(asked, add_generation_prompt=False)
+    return await local.engine.flush(asked.namespace, prefix=prompt.token_ids)
+
+
+def _check_narrowed(query: dict[str, str]) -> None:
+    """InvalidRequest for what would not narrow a flush as it was meant to: nothing more than was meant may go."""
+    for name, value in query.items():
+        if name not in _NARROWING:
+            raise InvalidRequest(
+                f"Unknown parameter: '{shown(name)}'. Entries are dropped by {' or '.join(_NARROWING)}, or by a prefix "
+                "in the body.",
+                param=shown(name),
+                code="unknown_parameter",
+            )
+        if not value:
+            raise InvalidRequest(
+                f"Invalid '{name}': it is empty. Name one, or leave it out to drop all.",
+                param=name,
+                code="invalid_value",
+            )
 
 
 def owns(identity: Identity, namespace: str) -> bool:
@@ -125,6 +195,7 @@ def _namespace(identity: Identity, query: dict[str, str]) -> str | None:
 
 class NodeBody(msgspec.Struct, frozen=True):
     id: int
+    """At most 52 bits."""
     parent: int
     namespace: str
     depth: int
@@ -140,6 +211,7 @@ class NodeBody(msgspec.Struct, frozen=True):
     locked: bool
     role: str
     session_id: str | None
+    """As `text`: its name is its account's."""
     priority: bool
     pin: bool
     expiry: float | None
@@ -148,12 +220,13 @@ class NodeBody(msgspec.Struct, frozen=True):
 
 
 def _node(node: NodeView, identity: Identity, tokenizer: Tokenizer) -> NodeBody:
-    text, keep = None, node.keep
+    text, session, keep = None, None, node.keep
     if owns(identity, node.namespace):
+        session = node.origin.session or None
         text = tokenizer.decode(tokens.unpack(node.token_ids), skip_special=False)
     return NodeBody(
-        id=node.id,
-        parent=node.parent,
+        id=_veiled(node.id),
+        parent=_veiled(node.parent),
         namespace=node.namespace,
         depth=node.depth,
         tokens=tokens.count(node.token_ids),
@@ -163,8 +236,17 @@ def _node(node: NodeView, identity: Identity, tokenizer: Tokenizer) -> NodeBody:
         age=round(node.created, 3),
         locked=node.locked,
         role=node.origin.role,
-        session_id=node.origin.session or None,
+        session_id=session,
         priority=keep is not None and keep.priority,
         pin=keep is not None and keep.pin,
         expiry=None if keep is None or keep.ttl == inf else max(0.0, round(keep.ttl - node.last_use, 3)),
     )
+
+
+def _veiled(number: int) -> int:
+    """A node's number so that it does not tell how many nodes there were before it, which others made (law 4).
+
+    A node keeps it as long as this server runs; 0, which is no node, stays 0.
+    """
+    digest = hashlib.blake2b(number.to_bytes(8, "little"), digest_size=8, key=_VEIL).digest()
+    return int.from_bytes(digest, "little") >> 12 if number else 0

@@ -15,7 +15,7 @@ from radixa.gateway.decode import BodyDecoder
 from radixa.gateway.errors import contradiction, unsupported
 from radixa.gateway.generation import GenerationBody, Tokens, include_usage
 from radixa.gateway.logprobs import ChatLogprobs, chat_logprobs
-from radixa.gateway.messages import MAX_MESSAGES, ChatMessage, asks_for_cache, plain_messages
+from radixa.gateway.messages import MAX_MESSAGES, ChatMessage, breakpoints, plain_messages
 from radixa.gateway.presence import NULL, refuse
 from radixa.gateway.request import Request
 from radixa.gateway.state import Gateway
@@ -79,19 +79,19 @@ class ChatChunk(msgspec.Struct, frozen=True):
     """Absent unless the stream ends with usage; then null until the chunk that has it."""
 
 
-_decode = BodyDecoder(ChatBody)
+decode = BodyDecoder(ChatBody)
 
 
 async def create(gateway: Gateway, request: Request) -> Response | EventStream:
-    body = await _decode.read(await request.body(gateway.config.server.max_body_bytes))
+    body = await decode.read(await request.body(gateway.config.server.max_body_bytes))
     answering = await begin(
         gateway,
         request,
         body,
         [plain_messages(body.messages)],
-        max_tokens=_max_tokens(body),
-        logprobs=_logprobs(body),
-        asked=asks_for_cache(body.messages),
+        max_tokens=max_tokens(body),
+        logprobs=logprobs(body),
+        marks=breakpoints(body.messages),
     )
     headers = served_by(answering.offer.served_by)
     if body.stream:
@@ -100,7 +100,7 @@ async def create(gateway: Gateway, request: Request) -> Response | EventStream:
     return Response(encode(await _whole(answering, bool(body.logprobs))), headers=headers)
 
 
-def _max_tokens(body: ChatBody) -> int | None:
+def max_tokens(body: ChatBody) -> int | None:
     if body.max_tokens is not None and body.max_completion_tokens is not None:
         raise contradiction(
             "max_tokens", "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported."
@@ -108,7 +108,7 @@ def _max_tokens(body: ChatBody) -> int | None:
     return body.max_tokens if body.max_completion_tokens is None else body.max_completion_tokens
 
 
-def _logprobs(body: ChatBody) -> int | None:
+def logprobs(body: ChatBody) -> int | None:
     """Alternatives per token, None for no log-probabilities. Also the last of the checks that only chat needs."""
     why = "the embedded engine answers in text only."
     refuse(body.audio, "audio", "an object", why)
@@ -119,13 +119,13 @@ def _logprobs(body: ChatBody) -> int | None:
     return (body.top_logprobs or 0) if body.logprobs else None
 
 
-async def _whole(answering: Answering, logprobs: bool) -> ChatCompletion:
+async def _whole(answering: Answering, with_logprobs: bool) -> ChatCompletion:
     answers = await collect(answering)
     choices = [
         ChatChoice(
             index=index,
             message=ChatMessageBody("assistant", "".join(answer.text)),
-            logprobs=chat_logprobs(answer.logprobs, answering.local.tokenizer) if logprobs else None,
+            logprobs=chat_logprobs(answer.logprobs, answering.local.tokenizer) if with_logprobs else None,
             finish_reason=answer.finish_reason,
         )
         for index, answer in enumerate(answers)
@@ -175,8 +175,8 @@ def _choices(chunk: GenerateChunk, answering: Answering) -> list[ChunkChoice]:
     """A chunk's text, then its end; neither while a character is incomplete."""
     found = []
     if chunk.text or chunk.logprobs:
-        logprobs = chat_logprobs(chunk.logprobs, answering.local.tokenizer) if chunk.logprobs else None
-        found.append(ChunkChoice(chunk.index, Delta(content=chunk.text), logprobs))
+        found_logprobs = chat_logprobs(chunk.logprobs, answering.local.tokenizer) if chunk.logprobs else None
+        found.append(ChunkChoice(chunk.index, Delta(content=chunk.text), found_logprobs))
     if chunk.finish_reason is not None:
         found.append(ChunkChoice(chunk.index, Delta(), None, chunk.finish_reason))
     return found

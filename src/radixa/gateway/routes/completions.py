@@ -51,18 +51,18 @@ class Completion(msgspec.Struct, frozen=True):
     usage: UsageBody | msgspec.UnsetType | None = msgspec.UNSET
 
 
-_decode = BodyDecoder(CompletionBody)
+decode = BodyDecoder(CompletionBody)
 
 
 async def create(gateway: Gateway, request: Request) -> Response | EventStream:
-    body = await _decode.read(await request.body(gateway.config.server.max_body_bytes))
-    _check(body)
+    body = await decode.read(await request.body(gateway.config.server.max_body_bytes))
+    check(body)
     vocab_size = gateway.local.engine.info.vocab_size
     answering = await begin(
         gateway,
         request,
         body,
-        _prompts(body.prompt, vocab_size),
+        prompts(body.prompt, vocab_size),
         max_tokens=body.max_tokens,
         logprobs=body.logprobs,
     )
@@ -73,7 +73,7 @@ async def create(gateway: Gateway, request: Request) -> Response | EventStream:
     return Response(encode(await _whole(answering, body.logprobs)), headers=headers)
 
 
-def _check(body: CompletionBody) -> None:
+def check(body: CompletionBody) -> None:
     if body.echo:
         raise unsupported("echo", "the prompt is not sent back with its answer.")
     if body.suffix:
@@ -82,7 +82,7 @@ def _check(body: CompletionBody) -> None:
         raise unsupported("best_of", f"answers are not ranked. Expected it to equal 'n' ({body.n or 1}), or nothing.")
 
 
-def _prompts(prompt: str | list[Any], vocab_size: int) -> list[Content]:
+def prompts(prompt: str | list[Any], vocab_size: int) -> list[Content]:
     """One prompt or several: a string, strings, token ids, lists of token ids."""
     if isinstance(prompt, str):
         return [prompt]

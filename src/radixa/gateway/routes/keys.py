@@ -9,17 +9,19 @@ import msgspec
 from msgspec import Meta
 
 from radixa.core.errors import Forbidden, InvalidRequest, NotFound
+from radixa.gateway.auth import Identity
 from radixa.gateway.base import Response, json_response
 from radixa.gateway.decode import BodyDecoder
+from radixa.gateway.errors import shown
 from radixa.gateway.request import Request
 from radixa.gateway.state import Gateway
-from radixa.store.base import ApiKey, Store
+from radixa.store.base import Account, ApiKey, Store
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class KeyBody(msgspec.Struct, frozen=True):
-    """A key to make. `account`: an id or a name, the caller's own where absent; administrators only."""
+    """A key to make. `account`: an id or a name, the caller's own where absent; another only for administrators."""
 
     name: Name = "key"
     account: Name | None = None
@@ -34,8 +36,8 @@ async def index(gateway: Gateway, request: Request) -> Response:
     identity, wanted = request.identity, request.query().get("account")
     if not identity.admin:
         wanted = identity.account_id
-    found = await asyncio.to_thread(_keys, gateway.store, wanted)
-    return json_response({"object": "list", "data": [_body(key) for key in found]})
+    found, names = await asyncio.to_thread(_keys, gateway.store, wanted)
+    return json_response({"object": "list", "data": [_body(key, names[key.account_id]) for key in found]})
 
 
 async def create(gateway: Gateway, request: Request) -> Response:
@@ -47,11 +49,8 @@ async def create(gateway: Gateway, request: Request) -> Response:
         )
     body = await _decode.read(await request.body(gateway.config.server.max_body_bytes) or b"{}")
     identity = request.identity
-    if (body.admin or body.account is not None) and not identity.admin:
-        field = "admin" if body.admin else "account"
-        raise Forbidden("Only an administrator's key makes keys of other accounts, or administrators.", param=field)
-    key, secret = await asyncio.to_thread(_create, gateway.store, identity.account_id, body)
-    return json_response(_body(key) | {"key": secret})
+    key, account, secret = await asyncio.to_thread(_create, gateway.store, identity, body)
+    return json_response(_body(key, account.name) | {"key": secret})
 
 
 async def revoke(gateway: Gateway, request: Request) -> Response:
@@ -69,24 +68,31 @@ async def revoke(gateway: Gateway, request: Request) -> Response:
         )
     key = await asyncio.to_thread(gateway.store.revoke_key, key_id)
     gateway.keys.forget(key.digest)
-    return json_response(_body(key))
+    account = await asyncio.to_thread(gateway.store.find_account, key.account_id)
+    assert account is not None
+    return json_response(_body(key, account.name))
 
 
-def _keys(store: Store, account: str | None) -> list[ApiKey]:
+def _keys(store: Store, account: str | None) -> tuple[list[ApiKey], dict[str, str]]:
+    """Keys, and their accounts' names by id."""
     if account is None:
-        return store.keys()
+        return store.keys(), {found.id: found.name for found in store.accounts()}
     found = store.find_account(account)
     if found is None:
-        raise NotFound(f"There is no account '{account}'.", param="account")
-    return store.keys(found.id)
+        raise NotFound(f"There is no account '{shown(account)}'.", param="account")
+    return store.keys(found.id), {found.id: found.name}
 
 
-def _create(store: Store, own: str, body: KeyBody) -> tuple[ApiKey, str]:
-    """A name that no account has makes a new account."""
-    account = store.find_account(body.account or own)
+def _create(store: Store, identity: Identity, body: KeyBody) -> tuple[ApiKey, Account, str]:
+    """A name that no account has makes a new account, for administrators; others are not told which names there are."""
+    account = store.find_account(body.account or identity.account_id)
+    if not identity.admin and (body.admin or account is None or account.id != identity.account_id):
+        field = "admin" if body.admin else "account"
+        raise Forbidden("Only an administrator's key makes keys of other accounts, or administrators.", param=field)
     if account is None:
-        account = store.create_account(body.account or own)
-    return store.create_key(account.id, body.name, admin=body.admin)
+        account = store.create_account(body.account or identity.account_id)
+    key, secret = store.create_key(account.id, body.name, admin=body.admin)
+    return key, account, secret
 
 
 def _last_administrator(keys: list[ApiKey], key_id: str) -> bool:
@@ -94,12 +100,13 @@ def _last_administrator(keys: list[ApiKey], key_id: str) -> bool:
     return [key.id for key in keys if key.admin and key.revoked is None] == [key_id]
 
 
-def _body(key: ApiKey) -> dict[str, Any]:
+def _body(key: ApiKey, account: str) -> dict[str, Any]:
     return {
         "id": key.id,
         "object": "api_key",
         "name": key.name,
         "account_id": key.account_id,
+        "account": account,
         "hint": key.hint,
         "admin": key.admin,
         "created": key.created,

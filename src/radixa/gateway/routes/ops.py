@@ -26,7 +26,8 @@ async def ready(gateway: Gateway, request: Request) -> Response:
 
 async def metrics(gateway: Gateway, request: Request) -> Response:
     try:
-        stats = await gateway.local.engine.stats()
+        local = gateway.local
+        text = gateway.metrics.text(await local.engine.stats(), local.name)
     except EngineUnavailable:
-        stats = None
-    return Response(gateway.metrics.text(stats), content_type=b"text/plain; version=0.0.4; charset=utf-8")
+        text = gateway.metrics.text(None)
+    return Response(text, content_type=b"text/plain; version=0.0.4; charset=utf-8")
