@@ -123,6 +123,7 @@ class FakeEngine:
         return EngineStats(
             capacity=held.capacity,
             free=held.free,
+            flushed_tokens=held.flushed,
             tree=held.tree,
             evictable=held.evictable,
             prompt_tokens=self.prompt_tokens,

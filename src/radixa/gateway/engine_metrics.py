@@ -60,8 +60,6 @@ class EngineFigures:
         self.stats: EngineStats | None = None
         """None while the engine cannot be asked."""
         self.model = ""
-        self.flushed = 0
-        """Tokens dropped because somebody asked for it."""
 
     def collect(self) -> Iterator[Metric]:
         stats = self.stats
@@ -76,7 +74,7 @@ class EngineFigures:
             yield CounterMetricFamily(f"radixa_engine_{name}", text, value=getattr(stats, name))
         tiers = {"device": stats.cached_tokens - stats.disk_tokens, "host": 0, "disk": stats.disk_tokens}
         yield _labelled("radixa_engine_tier_cached_tokens", "Prompt tokens reused, by where they lay.", "tier", tiers)
-        removed = {"capacity": stats.evicted_tokens, "flush": self.flushed}
+        removed = {"capacity": stats.evicted_tokens, "flush": stats.flushed_tokens}
         yield _labelled(
             "radixa_engine_removed_tokens", "Tokens that left the tree, by why they did.", "reason", removed
         )

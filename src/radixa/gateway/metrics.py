@@ -53,10 +53,6 @@ class Metrics:
         self._requests.labels(route, str(status)).inc()
         self._duration.labels(route).observe(seconds)
 
-    def flushed(self, tokens: int) -> None:
-        """Somebody dropped that much from the cache."""
-        self._engine.flushed += tokens
-
     def answered(self, model: str, usage: Usage, ttft_seconds: float | None) -> None:
         """A request that was answered to its end; without `ttft_seconds` it wanted no tokens."""
         self._tokens["prompt"].labels(model).inc(usage.prompt_tokens)

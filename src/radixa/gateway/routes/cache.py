@@ -138,7 +138,6 @@ async def flush(gateway: Gateway, request: Request) -> Response:
             # A session's name is its account's own: another account may have one of the same name.
             wanted = identity.account_id
         dropped = await gateway.local.engine.flush(wanted, session=session)
-    gateway.metrics.flushed(dropped)
     return json_response({"object": "cache.flushed", "dropped_tokens": dropped})
 
 
