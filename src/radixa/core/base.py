@@ -111,6 +111,8 @@ class Miss(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: MissReason
     ago: float | None = None
     """Seconds since it was evicted, or since its TTL ran out."""
+    lost: int = 0
+    """Tokens from there on that had been in the cache, where they were evicted or expired."""
     tree: tuple[bytes, ...] = ()
     """What follows there instead: the beginnings of at most three paths, the last used first."""
 

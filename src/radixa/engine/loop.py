@@ -221,8 +221,8 @@ class EngineLoop:
         usage = sequence.usage
         self.counters.cached_tokens += usage.cached_tokens
         self.counters.disk_tokens += usage.disk_tokens
-        if usage.miss is not None and usage.miss.reason in ("evicted", "expired"):
-            self.counters.wanted_tokens += usage.prompt_tokens - usage.cached_tokens
+        if usage.miss is not None:
+            self.counters.wanted_tokens += usage.miss.lost
 
     def _output(self, sequence: Sequence, sampled: Sampled | Exception) -> EngineOutput:
         """What a step came to for one sequence. What goes wrong with it ends it, and nobody else (law 9)."""

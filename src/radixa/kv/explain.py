@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from heapq import nlargest
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from radixa.core.base import Explanation, Miss, Volatile
 from radixa.core.tokens import TOKEN_BYTES, count
 from radixa.kv.ghosts import CHECKED
-from radixa.radix import Trace, beneath
+from radixa.radix import Trace, account
 
 if TYPE_CHECKING:
     from radixa.kv.radix_cache import RadixCache
@@ -22,6 +25,9 @@ SHOWN_TOKENS = 24
 
 MAX_NAMESPACES = 1000
 """Other namespaces of the account that are looked into."""
+
+MAX_CHILDREN = 64
+"""Children of a node that are looked at."""
 
 
 def explain(cache: RadixCache, key: bytes, namespace: str, below: int, *, remember: bool) -> Explanation:
@@ -65,7 +71,8 @@ def _gone(cache: RadixCache, key: bytes, namespace: str, at: int) -> Miss | None
     left = cache.ghosts.departure(key, at, namespace)
     if left is None:
         return None
-    return Miss(at, "expired" if left.expired else "evicted", ago=max(0.0, cache.tree.now() - left.at))
+    ago = max(0.0, cache.tree.now() - left.at)
+    return Miss(at, "expired" if left.expired else "evicted", ago, left.tokens)
 
 
 def _miss(cache: RadixCache, key: bytes, namespace: str, trace: Trace[Runs], prompt: int) -> Miss:
@@ -78,21 +85,25 @@ def _miss(cache: RadixCache, key: bytes, namespace: str, trace: Trace[Runs], pro
 
 def _elsewhere(cache: RadixCache, key: bytes, namespace: str, at: int, prompt: int) -> bool:
     """Whether another namespace of the same account has what follows. No other account's is looked into (law 4)."""
-    account = namespace.partition("/")[0]
-    others = [name for name in cache.tree.spaces if beneath(name, account) and name != namespace]
+    others = islice(cache.tree.accounts.get(account(namespace), ()), MAX_NAMESPACES)
     worth = min(CHECKED, prompt - 1 - at)
-    return any(cache.tree.peek(key, name) - at >= worth for name in others[:MAX_NAMESPACES])
+    return any(cache.tree.peek(key, name) - at >= worth for name in others if name != namespace)
 
 
 def _shown(trace: Trace[Runs]) -> tuple[bytes, ...]:
     if trace.partly is not None:
         return (_continuation(trace.partly, trace, SHOWN_TOKENS),)
-    children = sorted(trace.node.children.values(), key=lambda child: -child.used)[:SHOWN]
+    children = nlargest(SHOWN, _newest(trace.node), key=lambda child: child.used)
     return tuple(_continuation(child, trace, SHOWN_TOKENS) for child in children)
 
 
 def _last_used(trace: Trace[Runs], tokens: int) -> bytes:
-    return _continuation(max(trace.node.children.values(), key=lambda child: child.used), trace, tokens)
+    return _continuation(max(_newest(trace.node), key=lambda child: child.used), trace, tokens)
+
+
+def _newest(node: Node[Runs]) -> Iterator[Node[Runs]]:
+    """The children that came last. A node may have thousands, and this is asked for every request."""
+    return islice(reversed(node.children.values()), MAX_CHILDREN)
 
 
 def _continuation(node: Node[Runs], trace: Trace[Runs], tokens: int) -> bytes:
@@ -100,7 +111,7 @@ def _continuation(node: Node[Runs], trace: Trace[Runs], tokens: int) -> bytes:
     parts = [node.segment[(trace.tokens - node.depth) * TOKEN_BYTES :]]
     size = len(parts[0])
     while size < tokens * TOKEN_BYTES and node.children:
-        node = max(node.children.values(), key=lambda child: child.used)
+        node = max(_newest(node), key=lambda child: child.used)
         parts.append(node.segment)
         size += len(node.segment)
     return b"".join(parts)[: tokens * TOKEN_BYTES]

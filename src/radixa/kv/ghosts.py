@@ -6,10 +6,11 @@ an eviction itself, so nodes are only noted as they leave, and entered when some
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any, NamedTuple
 
 from radixa.core.tokens import TOKEN_BYTES
-from radixa.radix import Listener, Node, PayloadType, Reason, Tree
+from radixa.radix import Listener, Node, PayloadType, Reason, Span, Tree
 
 CHECKED = 8
 """A ghost explains a miss if it covers at least so many of the tokens that follow, or all of them."""
@@ -23,6 +24,8 @@ class Departure(NamedTuple):
 
     at: float
     expired: bool
+    tokens: int = 0
+    """How many tokens from there on had been there."""
 
 
 _LEFT: PayloadType[Departure | None] = PayloadType(
@@ -39,6 +42,8 @@ class Ghosts(Listener[Any]):
         self._noted: list[Node[Any]] = []
 
     def removed(self, node: Node[Any], reason: Reason) -> None:
+        if reason == "flush":  # whoever drops something does not want it remembered
+            return
         self._noted.append(node)
         if len(self._noted) >= _NOTED:
             self._enter()
@@ -49,7 +54,17 @@ class Ghosts(Listener[Any]):
         covered = self._paths.peek(key, namespace)
         if covered - at < min(CHECKED, len(key) // TOKEN_BYTES - at):
             return None
-        return self._paths.match(key, namespace, at + 1).node.payload
+        left = self._paths.match(key, namespace, at + 1).node.payload
+        return None if left is None else left._replace(tokens=covered - at)
+
+    def forget(self, namespace: str | None, session: str | None, prefix: bytes | None) -> None:
+        """Forget what a flush of the same arguments drops from the cache."""
+        self._enter()
+        if prefix is None:
+            gone = self._paths.removing(self._paths.roots(namespace), session)
+        else:
+            gone = self._paths.removing_prefix(prefix, namespace or "")
+        deque(gone, maxlen=0)
 
     def _enter(self) -> None:
         for node in self._noted:
@@ -58,7 +73,7 @@ class Ghosts(Listener[Any]):
             left = Departure(node.expired if expired else node.left, expired)
             # The path above is entered on its own first, so that a node ends where the departed one began.
             self._paths.insert(key[: node.depth * TOKEN_BYTES], None, namespace)
-            found = self._paths.insert(key, left, namespace).node
+            found = self._paths.insert(key, left, namespace, spans=(Span(node.end, node.origin),)).node
             while found.parent is not None and found.depth >= node.depth:
                 found.payload = left
                 found = found.parent

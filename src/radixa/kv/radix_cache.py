@@ -134,6 +134,8 @@ class RadixCache:
         for node in removed:
             self.pool.give(node.payload)
             yield node.tokens
+        self.ghosts.forget(namespace, session, prefix)
+        self.volatile.forget(namespace)
 
     def namespaces(self) -> dict[str, int]:
         return self.tree.namespaces()
@@ -144,6 +146,7 @@ class RadixCache:
         return self.tree.walk(namespace, levels=levels, min_tokens=min_tokens)
 
     def stats(self) -> CacheStats:
+        self.tree.expire()
         return CacheStats(
             capacity=self.pool.capacity,
             free=self.pool.free,

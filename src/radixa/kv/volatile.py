@@ -11,6 +11,7 @@ from collections import OrderedDict
 
 from radixa.core.base import Volatile
 from radixa.core.tokens import TOKEN_BYTES, common_prefix
+from radixa.radix import beneath
 
 LONGEST = 96
 """Tokens that a volatile stretch may have."""
@@ -51,6 +52,11 @@ class VolatileSpans:
             if len(self._seen) > _REMEMBERED:
                 self._seen.popitem(last=False)
         return Volatile(at, after, seen, alike) if seen >= ENOUGH else None
+
+    def forget(self, namespace: str | None) -> None:
+        """Forget what was seen in a namespace and those beneath it, or everywhere."""
+        for sign in [sign for sign in self._seen if beneath(sign[0], namespace)]:
+            del self._seen[sign]
 
 
 def _meeting(ours: bytes, theirs: bytes) -> tuple[int, int] | None:

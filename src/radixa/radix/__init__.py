@@ -19,7 +19,7 @@ from radixa.radix.base import (
     Span,
     Trace,
 )
-from radixa.radix.node import Node, Space, beneath
+from radixa.radix.node import Node, Space, account, beneath
 from radixa.radix.policies import POLICIES, lru, policy
 from radixa.radix.tree import MAX_LEVELS, Tree
 
@@ -46,6 +46,7 @@ __all__ = [
     "Span",
     "Trace",
     "Tree",
+    "account",
     "beneath",
     "lru",
     "policy",

@@ -17,6 +17,7 @@ class Node(Generic[P]):
         "depth",
         "expired",
         "gone",
+        "granted",
         "hits",
         "id",
         "keep",
@@ -52,6 +53,8 @@ class Node(Generic[P]):
     """Locks on paths that go through this node, hence at least those of any child."""
     keep: Keep | None
     """Its retention; only `retention.py` changes it."""
+    granted: bool
+    """A path that was retained ended here, and it still is."""
     expired: float
     """When a retention of it last ran out; 0.0 where none did."""
     hits: int
@@ -86,6 +89,7 @@ class Node(Generic[P]):
         self.origin = origin
         self.locks = 0
         self.keep = None
+        self.granted = False
         self.expired = 0.0
         self.hits = 0
         self.used = used
@@ -134,6 +138,11 @@ class Space(Generic[P]):
         self.name = name
         self.tokens = 0
         self.root: Node[P] = Node(0, None, b"", payload, self, 0, Origin(), 0.0, 0.0)
+
+
+def account(namespace: str) -> str:
+    """Whose a namespace is: its name up to the first `/`."""
+    return namespace.partition("/")[0]
 
 
 def beneath(name: str, namespace: str | None) -> bool:

@@ -14,7 +14,7 @@ from math import inf
 from typing import Any, Generic
 
 from radixa.radix.base import Keep, P
-from radixa.radix.node import Node
+from radixa.radix.node import Node, account
 
 _SLACK = 64
 """Dead entries that a heap may have besides as many as it has live ones."""
@@ -51,6 +51,7 @@ class Retention(Generic[P]):
 
     def grant(self, node: Node[P], keep: Keep) -> None:
         """Retain the path down to `node`."""
+        node.granted = node.parent is not None
         for member in node.path():
             before = member.keep
             if before is None:
@@ -75,6 +76,7 @@ class Retention(Generic[P]):
         owner = _owner(node)
         owned = self._owned[owner]
         node.keep = None
+        node.granted = False
         tokens = node.tokens
         self.nodes -= 1
         self.tokens -= tokens
@@ -150,7 +152,7 @@ class Retention(Generic[P]):
 
 
 def _owner(node: Node[Any]) -> str:
-    return node.space.name.partition("/")[0]
+    return account(node.space.name)
 
 
 def _retained(heap: Iterable[tuple[Any, ...]]) -> list[Node[Any]]:

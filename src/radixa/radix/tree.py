@@ -28,7 +28,7 @@ from radixa.radix.base import (
 from radixa.radix.compare import shared_bytes
 from radixa.radix.eviction import EvictionOrder
 from radixa.radix.integrity import check
-from radixa.radix.node import Node, Space, beneath
+from radixa.radix.node import Node, Space, account, beneath
 from radixa.radix.policies import lru
 from radixa.radix.retention import Retention
 from radixa.radix.spans import pieces
@@ -78,6 +78,9 @@ class Tree(Generic[P]):
         self.splits = 0
         """Changes whenever the nodes on a locked path may have become others."""
         self.spaces: dict[str, Space[P]] = {}
+        """By namespace; none of them is empty."""
+        self.accounts: dict[str, set[str]] = {}
+        """The names of these namespaces, by account."""
         self.retention: Retention[P] = Retention(budget)
         self._page = page_size * TOKEN_BYTES
         self._max_segment = max_segment * TOKEN_BYTES if max_segment else None
@@ -158,6 +161,7 @@ class Tree(Generic[P]):
         unused, payload = self.payloads.split(payload, matched - start)
         if pos < end:
             self.spaces[namespace] = space
+            self.accounts.setdefault(account(namespace), set()).add(namespace)
             node = self._append(node, key[:end], pos, payload, spans, now)
         return InsertResult(node, matched, unused)
 
@@ -258,18 +262,30 @@ class Tree(Generic[P]):
         self._order.prune()
 
     def removing_prefix(self, key: bytes, namespace: str) -> Iterator[Node[P]]:
-        """Remove what begins with `key` and is not locked, then `key`'s own path as far up as nothing else needs it."""
+        """Remove what begins with `key` and is not locked, then `key`'s own path as far up as nothing else needs it.
+
+        A path that was granted retention by itself is needed. Where the end of `key` is gone already, what is left of
+        its path goes likewise.
+        """
+        whole = len(key) - len(key) % self._page
         found = self.trace(key, namespace)
-        if found.tokens < len(key) // TOKEN_BYTES // self.page_size * self.page_size:
-            return
-        node = found.node
-        if found.partly is not None:
-            node = self._split(found.partly, (found.tokens - found.partly.depth) * TOKEN_BYTES)
-        yield from self.removing([node])
-        while node.parent is not None and node.evictable:
+        node, ends = found.node, False
+        if found.tokens * TOKEN_BYTES == whole:
+            if found.partly is not None:
+                node = self._split(found.partly, (found.tokens - found.partly.depth) * TOKEN_BYTES)
+            tail = key[whole:]
+            ends = not tail
+            below = [child for child in list(node.children.values()) if child.segment.startswith(tail)]
+            for child in below:
+                yield from self.removing([child])
+                if child.evictable:
+                    self._remove(child, "flush")
+                    yield child
+        while node.evictable and (ends or not node.granted):
             self._remove(node, "flush")
             yield node
-            node = node.parent
+            assert node.parent is not None
+            node, ends = node.parent, False
 
     # ---- looking
 
@@ -397,6 +413,10 @@ class Tree(Generic[P]):
         space.tokens -= tokens
         if not space.tokens:
             del self.spaces[space.name]
+            owner = account(space.name)
+            self.accounts[owner].remove(space.name)
+            if not self.accounts[owner]:
+                del self.accounts[owner]
         self.nodes -= 1
         self.tokens -= tokens
         self.evictable -= tokens
@@ -417,5 +437,6 @@ class Tree(Generic[P]):
     def _yield(self) -> None:
         """Keep the retention budget."""
         if self.retention.tokens > self.retention.budget:
+            self.expire()
             for node in self.retention.excess():
                 self._offer(node)

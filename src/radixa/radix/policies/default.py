@@ -26,8 +26,8 @@ _NEWS = 256
 """Arrivals and touched leaves that wait for an eviction at most."""
 _UNSORTED = "unsorted"
 
-_Arrival = tuple[Node[Any], int, float, int, Node[Any] | None, int]
-"""A new node, its new tokens, the time and its hits; the node above it and that one's hits."""
+_Arrival = tuple[Node[Any], int, bool, float, int, Node[Any] | None, int]
+"""A node, its new tokens, whether it is new itself, the time and its hits; the node above it and that one's hits."""
 
 
 class Default(GroupedPolicy):
@@ -61,8 +61,8 @@ class Default(GroupedPolicy):
         """Nodes that came back after an eviction, or that another session than their own went through."""
         self._young: set[int] = set()
         """Leaves in a group of which the youngest goes first."""
-        self._aging: set[Kind] = set()
-        """Kinds that have had such leaves."""
+        self._aging: dict[Kind, None] = {}
+        """Kinds that have had such leaves, in an order that is the same in every run."""
         self._ghosts: Ghosts[tuple[Kind, str]] = Ghosts()
         # What a request does is only noted down, and looked at when something has to go.
         self._news: list[_Arrival] = []
@@ -80,7 +80,7 @@ class Default(GroupedPolicy):
         young = self._now - node.used < kind.peak
         if young:
             kind.aging.append((node, node.used))
-            self._aging.add(kind)
+            self._aging[kind] = None
             self._young.add(node.id)
         else:
             self._young.discard(node.id)
@@ -118,7 +118,8 @@ class Default(GroupedPolicy):
     def added(self, node: Node[Any], tokens: int) -> None:
         self._tokens += tokens
         above = node.parent
-        self._news.append((node, tokens, node.used, node.hits, above, above.hits if above is not None else 0))
+        hits_above = above.hits if above is not None else 0
+        self._news.append((node, tokens, tokens == node.tokens, node.used, node.hits, above, hits_above))
         if len(self._news) > _NEWS:
             self._sort()
         self._deferring = True
@@ -139,6 +140,8 @@ class Default(GroupedPolicy):
         ghosts = self._ghosts
         if reason == "capacity":
             ghosts.put(node, (kind, node.origin.session))
+            if kind.written != self._renewals:
+                self._appraise(kind)
             self._evictions += 1
             if self._evictions >= self._renewal:
                 self._renew()
@@ -173,10 +176,8 @@ class Default(GroupedPolicy):
         return kind
 
     def _going_on(self, session: Session, answer: bool) -> Kind:
-        name = (session.family, session.turn, answer)
-        kind = self._kinds.get(name)
-        if kind is None:
-            kind = self._kinds[name] = Kind(session.family.shares[answer], session.returns)
+        kind = session.family.kind(session.turn, answer)
+        if kind.written < 0:
             self._appraise(kind)
         return kind
 
@@ -195,8 +196,10 @@ class Default(GroupedPolicy):
             self._fade()
 
     def _fade(self) -> None:
-        found = {id(counts): counts for kind in self._kinds.values() for counts in _with_above(kind)}
-        for counts in found.values():
+        self._everything.fade()
+        for kind in self._kinds.values():
+            kind.lifetimes.fade()
+        for counts in self._sessions.lifetimes():
             counts.fade()
 
     def _note(self, node: Node[Any], kind: Kind) -> None:
@@ -241,7 +244,7 @@ class Default(GroupedPolicy):
             self._age(kind)
 
     def _learn(self, arrival: _Arrival) -> None:
-        node, tokens, used, hits, above, above_hits = arrival
+        node, tokens, new, used, hits, above, above_hits = arrival
         self._now = max(self._now, used)
         session = node.origin.session
         if session:
@@ -254,7 +257,7 @@ class Default(GroupedPolicy):
                 self._share(above, session, used)
                 if before is not above and before is not node:
                     self._unsorted.append(before)
-        if tokens == node.tokens and not node.gone:
+        if new and not node.gone:
             ghost = self._ghosts.take(node)
             if ghost is not None:
                 kind, owner = ghost.mark
@@ -289,13 +292,4 @@ class Default(GroupedPolicy):
                 self.again(leaf)
             else:
                 return
-        self._aging.discard(kind)
-
-
-def _with_above(kind: Kind) -> list[Lifetimes]:
-    found = []
-    for counts in (kind.lifetimes, kind.returns):
-        while counts is not None:
-            found.append(counts)
-            counts = counts.above
-    return found
+        self._aging.pop(kind, None)

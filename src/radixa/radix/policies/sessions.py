@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any
 
 from radixa.core.tokens import TOKEN_BYTES
 from radixa.radix.node import Node
+from radixa.radix.policies.kinds import Kind
 from radixa.radix.policies.lifetimes import BINS, Lifetimes, age_bin
 
 SESSIONS = 1024
@@ -23,11 +25,19 @@ class Family:
     """Sessions whose prompts begin alike, which is what those of one application do."""
 
     def __init__(self, returns: Lifetimes, shares: tuple[Lifetimes, Lifetimes]) -> None:
-        all_turns = Lifetimes(returns)
-        self.returns = tuple(Lifetimes(all_turns) for _ in range(TURNS))
+        self.all_turns = Lifetimes(returns)
+        self.returns = tuple(Lifetimes(self.all_turns) for _ in range(TURNS))
         """How soon a session goes on, by the number of its turn."""
         self.shares = tuple(Lifetimes(share) for share in shares)
         """How soon another session uses what one brought, by whether that is an answer."""
+        self.kinds: dict[tuple[int, bool], Kind] = {}
+        """Of the leaves of its sessions, by turn and whether they are answers."""
+
+    def kind(self, turn: int, answer: bool) -> Kind:
+        found = self.kinds.get((turn, answer))
+        if found is None:
+            found = self.kinds[turn, answer] = Kind(self.shares[answer], self.returns[turn])
+        return found
 
 
 class Session:
@@ -61,7 +71,9 @@ class Sessions:
         self._returns = Lifetimes()
         self._shares = (Lifetimes(everything), Lifetimes(everything))
         self._known: OrderedDict[tuple[str, str], Session] = OrderedDict()
-        self._families: OrderedDict[tuple[str, bytes], Family] = OrderedDict()
+        self._families: OrderedDict[tuple[str, bytes], Family | None] = OrderedDict()
+        """None for a name that one session had so far: most prompts that begin like no other stay alone."""
+        self._strangers = Family(self._returns, self._shares)
 
     def of(self, node: Node[Any]) -> Session | None:
         """The session that brought `node`; None where it said none or that is forgotten."""
@@ -73,7 +85,8 @@ class Sessions:
         """Its session brought `node`: where the session stood before if this is a new turn of it, else None.
 
         The rest is how things were at that time: when it was, the hits of the node, the node above and that one's hits.
-        A request may bring its path in several pieces, one below the other; a new turn is seen by the match before it.
+        A request may bring its path in several pieces, one below the other, or make the last one longer; a new turn is
+        seen by the match before it.
         """
         name = (node.space.name, node.origin.session)
         session = self._known.get(name)
@@ -85,7 +98,7 @@ class Sessions:
                 old.returns.end(used - old.used, 1.0)
             return node
         before = session.end
-        fresh = above is not before or above_hits != session.hits
+        fresh = node is not before and (above is not before or above_hits != session.hits)
         if fresh:
             session.returns.use(used - session.used, 1.0)
             session.turns += 1
@@ -105,6 +118,16 @@ class Sessions:
                 counts = counts.above
         return found
 
+    def lifetimes(self) -> Iterator[Lifetimes]:
+        """All that is counted here, each once, but for what is counted elsewhere too."""
+        yield self._returns
+        yield from self._shares
+        for family in (self._strangers, *self._families.values()):
+            if family is not None:
+                yield family.all_turns
+                yield from family.returns
+                yield from family.shares
+
     def _family(self, node: Node[Any]) -> Family:
         head = b""
         for member in node.path():
@@ -112,11 +135,13 @@ class Sessions:
             if len(head) >= _HEAD:
                 break
         name = (node.space.name, head[:_HEAD])
-        family = self._families.get(name)
-        if family is None:
-            family = self._families[name] = Family(self._returns, self._shares)
+        if name not in self._families:
+            self._families[name] = None
             if len(self._families) > FAMILIES:
                 self._families.popitem(last=False)
-        else:
-            self._families.move_to_end(name)
+            return self._strangers
+        self._families.move_to_end(name)
+        family = self._families[name]
+        if family is None:
+            family = self._families[name] = Family(self._returns, self._shares)
         return family
