@@ -329,7 +329,12 @@ def test_usage_says_where_and_why_the_prompt_left_the_cache() -> None:
     assert miss("4", SYSTEM, namespace="other") == (0, "never_seen")
     assert miss("5", SYSTEM, read=False) == (0, "disabled")
     loop.flush()
-    assert miss("6", SYSTEM) == (0, "evicted")
+    assert miss("6", SYSTEM) == (0, "never_seen")  # whoever drops something does not want it remembered
+    lease = loop.cache.bare("")
+    assert loop.cache.extend(lease, loop.info.capacity)
+    loop.cache.release(lease)
+    assert miss("7", SYSTEM) == (0, "evicted")
+    assert loop.stats().wanted_tokens == len(SYSTEM)
 
 
 def test_a_prompt_can_be_warmed_without_an_answer() -> None:

@@ -17,6 +17,8 @@ from radixa.core.base import CachePolicy, SamplingParams, Usage
 from radixa.core.tokens import pack
 from radixa.engine.base import EngineRequest
 from radixa.engine.loop import EngineLoop
+from radixa.engine.messages import AskFlush
+from radixa.engine.worker import _Flush
 from radixa.kv.storage import KVStorage
 from radixa.kv.tiers.base import Fingerprint
 from radixa.kv.tiers.disk import DiskOptions, DiskTier
@@ -68,6 +70,7 @@ def ask(loop: EngineLoop, name: str, prompt: list[int], count: int = 4, **policy
 
 def empty(loop: EngineLoop) -> None:
     """Somebody needs the whole pool for a moment."""
+    on_disk(loop)
     lease = loop.cache.bare("a")
     assert loop.cache.extend(lease, loop.info.capacity)
     loop.cache.release(lease)
@@ -186,33 +189,191 @@ def test_a_request_never_waits_for_a_write(folder: Path) -> None:
     stop(loop)
 
 
+def flush(loop: EngineLoop, **wanted: Any) -> int:
+    """As the worker carries one out."""
+    going = _Flush.begin(loop, 1, AskFlush(**{"namespace": "a", "session": None, "prefix": None, **wanted}))
+    deadline = time.monotonic() + 10
+    while not going.over():
+        assert time.monotonic() < deadline
+        loop.scheduler.take_freed()
+        time.sleep(0.001)
+    loop.cache.check_integrity()
+    return going.tokens
+
+
+def restarted(loop: EngineLoop, folder: Path, **changes: Any) -> EngineLoop:
+    """What a new process finds of what is on disk by now."""
+    on_disk(loop)
+    stop(loop)
+    return content_loop(tier=on(folder), **changes)
+
+
+def submit(loop: EngineLoop, name: str, prompt: list[int], **policy: Any) -> None:
+    sampling = SamplingParams(max_tokens=3, temperature=0)
+    assert loop.submit(EngineRequest(name, pack(prompt), "a", sampling, CachePolicy(**policy))) is None
+
+
 def test_a_flush_reaches_what_is_being_written_and_what_is_on_disk(folder: Path) -> None:
-    from radixa.engine.messages import AskFlush
-    from radixa.engine.worker import _Flush
-
     loop = content_loop(tier=on(folder))
-
-    def flush(**wanted: Any) -> int:
-        going = _Flush.begin(loop, 1, AskFlush(**{"namespace": "a", "session": None, "prefix": None, **wanted}))
-        deadline = time.monotonic() + 10
-        while not going.over():
-            assert time.monotonic() < deadline
-            loop.scheduler.take_freed()
-            time.sleep(0.001)
-        return going.tokens
-
     ask(loop, "one", LONG)
     ask(loop, "salted", LONG, namespace="a/salt")
-    assert flush() == 2 * 403
+    assert flush(loop) == 2 * 403
     assert on_disk(loop) == 0
     ask(loop, "mine", LONG, session="s1")
     ask(loop, "theirs", [1, *LONG], session="s2")
     on_disk(loop)
-    assert flush(session="s1") == 403
+    assert flush(loop, session="s1") == 403
     assert on_disk(loop) == 404 // 64
-    assert flush(prefix=pack([1, *LONG[:70]])) == 404
+    assert flush(loop, prefix=pack([1, *LONG[:70]])) == 404
     assert on_disk(loop) == 0
     assert ask(loop, "again", LONG).cached_tokens == 0
+    stop(loop)
+
+
+def test_a_dropped_prefix_is_gone_from_disk_and_nothing_else(folder: Path) -> None:
+    loop = content_loop(tier=on(folder))
+    other = [96, *LONG]
+    ask(loop, "one", LONG)
+    ask(loop, "branch", [*LONG[:130], *LONG[:130]])
+    ask(loop, "other", other)
+    on_disk(loop)
+    assert flush(loop, prefix=pack(LONG)) > 0
+    loop = restarted(loop, folder)
+    # The branch keeps the two blocks that it shares.
+    assert loop.explain(pack(LONG), "a", read=True).cached_tokens == 128
+    assert loop.explain(pack(other), "a", read=True).cached_tokens == 384
+    flush(loop, prefix=pack(LONG[:128]))
+    assert loop.explain(pack(LONG), "a", read=True).cached_tokens == 0
+    assert loop.explain(pack(other), "a", read=True).cached_tokens == 384
+    stop(loop)
+
+
+def test_a_session_is_dropped_from_disk_also_after_it_loaded_its_own(folder: Path) -> None:
+    loop = content_loop(tier=on(folder))
+    ask(loop, "one", LONG, session="s")
+    loop = restarted(loop, folder)
+    assert ask(loop, "two", LONG, session="s").disk_tokens == 384
+    on_disk(loop)
+    flush(loop, session="s")
+    assert on_disk(loop) == 0
+    stop(loop)
+
+
+def test_what_is_being_loaded_does_not_come_back_after_a_flush(folder: Path) -> None:
+    loop = content_loop(tier=on(folder))
+    ask(loop, "one", LONG)
+    loop = restarted(loop, folder)
+    submit(loop, "loading", LONG, write=False)
+    flush(loop)
+    assert run(loop, Collected()).tokens["loading"] == expected(LONG, 3)
+    assert loop.cache.stats().tree == 0
+    assert on_disk(loop) == 0
+    stop(loop)
+
+
+def test_a_flush_is_answered_where_the_disk_is_out_of_reach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("radixa.engine.worker.FLUSH_SECONDS", 0.1)
+    (tmp_path / "file").write_text("no folder")
+    loop = content_loop(tier=on(tmp_path / "file" / "kv"))
+    ask(loop, "one", LONG)
+    assert flush(loop) == 403
+    assert ask(loop, "two", LONG).cached_tokens == 0
+    stop(loop)
+
+
+def test_a_flush_leaves_others_writes_alone(folder: Path) -> None:
+    loop = content_loop(capacity=4096, tier=on(folder, DiskOptions(write_bandwidth=1e6)))
+    for number in range(3):
+        ask(loop, f"r{number}", [number, *LONG])
+    flush(loop, namespace="b")
+    assert on_disk(loop) == 3 * (404 // 64)
+    stop(loop)
+
+
+def test_a_client_that_leaves_between_its_load_and_its_turn(folder: Path) -> None:
+    loop = content_loop(tier=on(folder))
+    ask(loop, "one", LONG)
+    loop = restarted(loop, folder)
+    submit(loop, "gone", LONG)
+    assert loop.scheduler.tiering.tier.flush(10)
+    loop.scheduler.tiering.make_room()  # takes the result in
+    loop.abort("gone")
+    assert loop.stats().waiting == 0
+    assert loop.cache.stats().evictable == loop.cache.stats().tree
+    stop(loop)
+
+
+def test_a_client_that_comes_again_while_its_load_stops_loads_anew(folder: Path) -> None:
+    loop = content_loop(tier=on(folder))
+    ask(loop, "one", LONG)
+    loop = restarted(loop, folder, capacity=4096)
+    submit(loop, "gone", LONG)
+    loop.abort("gone")
+    assert ask(loop, "again", LONG).cached_tokens == 384
+    stop(loop)
+
+
+def test_explain_promises_what_a_request_gets(folder: Path) -> None:
+    loop = content_loop(tier=on(folder))
+    ask(loop, "one", LONG)
+    loop = restarted(loop, folder)
+    for length in (64, 65, 127, 128, 129, 300):
+        promised = loop.explain(pack(LONG[:length]), "a", read=True)
+        got = ask(loop, f"r{length}", LONG[:length])
+        assert (promised.cached_tokens, promised.disk_tokens) == (got.cached_tokens, got.disk_tokens)
+        empty(loop)
+    loop.scheduler.tiering.prefill_speed = 1e15
+    assert loop.explain(pack(LONG), "a", read=True).disk_tokens == 0
+    stop(loop)
+
+
+def test_whoever_joins_a_load_is_told_its_own_share_of_it(folder: Path) -> None:
+    loop = content_loop(tier=on(folder))
+    ask(loop, "one", LONG)
+    loop = restarted(loop, folder)
+    submit(loop, "first", LONG)
+    submit(loop, "second", LONG[:300])
+    done = run(loop, Collected())
+    for name, cached in (("first", 384), ("second", 299)):
+        usage = done.last[name].usage
+        assert usage is not None
+        assert (usage.cached_tokens, usage.disk_tokens) == (cached, cached)
+    stop(loop)
+
+
+def test_loads_do_not_starve_a_request_that_needs_the_pool(folder: Path) -> None:
+    """While prompts that are on disk keep coming, one that needs nearly all slots is answered in its turn (law 6)."""
+    loop = content_loop(capacity=1024, tier=on(folder))
+    prompts = [[number, *LONG[:300]] for number in range(8)]
+    for number, prompt in enumerate(prompts):
+        ask(loop, f"before{number}", prompt)
+    loop = restarted(loop, folder, capacity=1024)
+    done = Collected()
+    submit(loop, "loaded 0", prompts[0])
+    submit(loop, "large", [(5 * i) % 83 for i in range(900)])
+    for number in range(1, 40):
+        submit(loop, f"loaded {number}", prompts[number % 8])
+        loop.scheduler.take_freed()
+        if loop.busy:
+            done.add(loop.step())
+    run(loop, done, until=lambda: "large" in done.last)
+    assert done.tokens["large"] == expected([(5 * i) % 83 for i in range(900)], 3)
+    assert len(done.last) < 40
+    run(loop, done)
+    assert len(done.last) == 41
+    stop(loop)
+
+
+def test_more_may_not_be_held_than_may_wait(folder: Path) -> None:
+    loop = content_loop(tier=on(folder), max_waiting=3)
+    ask(loop, "one", LONG)
+    loop = restarted(loop, folder, max_waiting=3)
+    refused = 0
+    for number in range(6):
+        made = EngineRequest(f"r{number}", pack(LONG), "a", SamplingParams(max_tokens=1))
+        refused += loop.submit(made) is not None
+    assert refused == 3
+    run(loop, Collected())
     stop(loop)
 
 
@@ -265,6 +426,11 @@ class Everything(RuleBasedStateMachine):
             if self.loop.busy:
                 self.collected.add(self.loop.step())
 
+    @rule()
+    def collect_in_passing(self) -> None:
+        """As a step does that makes room, or a flush that begins."""
+        self.loop.scheduler.tiering.make_room()
+
     @rule(which=st.integers(0, 30))
     def abort(self, which: int) -> None:
         name = f"r{self.number - 1 - which}"
@@ -278,9 +444,7 @@ class Everything(RuleBasedStateMachine):
 
     @rule(namespace=NAMESPACES | st.none(), session=st.sampled_from([None, None, "s1"]))
     def flush(self, namespace: str | None, session: str | None) -> None:
-        tiering = self.loop.scheduler.tiering
-        tiering.delete(namespace, session, None)
-        tiering.give_up_writes()
+        self.loop.scheduler.tiering.clear(namespace, session, None)
         list(self.loop.cache.flushing(namespace, session))
 
     @rule()

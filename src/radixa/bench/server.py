@@ -39,9 +39,9 @@ def started(
 ) -> Iterator[Started]:
     """`radixa serve MODEL` on a free port of the loopback, once it is ready; stopped afterwards.
 
-    Its database and its disk tier are temporary, so that nobody's keys and accounts are touched and nothing is warm when
-    it starts; it asks for no key. `settings` are further configuration variables. EngineUnavailable, with the end of the
-    server's log, where it does not start.
+    Its database and its disk tier are temporary, so that nobody's keys and accounts are touched and nothing is warm
+    when it starts; it asks for no key. `settings` are further configuration variables. EngineUnavailable, with the end
+    of the server's log, where it does not start.
     """
     with tempfile.TemporaryDirectory(prefix="radixa-bench-") as folder:
         log = Path(folder) / "server.log"

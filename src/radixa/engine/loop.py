@@ -6,8 +6,8 @@ import logging
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import chain, islice
-from time import perf_counter
+from itertools import islice
+from time import monotonic, perf_counter
 from typing import NamedTuple
 
 from radixa.core import tokens as token_ids
@@ -31,8 +31,11 @@ log = logging.getLogger("radixa.engine")
 CLOSE_SECONDS = 3.0
 """What an engine that is told to stop may still take to write."""
 
-MAX_WALKS = 16
-"""Walks through the tree that may be under way; the oldest is forgotten for one more."""
+MAX_WALKS = 4
+"""Walks through one namespace that may be under way; the oldest is forgotten for one more."""
+
+WALK_SECONDS = 60.0
+"""How long a walk may pause."""
 
 
 @dataclass(slots=True)
@@ -54,6 +57,8 @@ class _Walk(NamedTuple):
 
     namespace: str | None
     rest: Iterator[NodeView]
+    paused: float
+    """When, by the monotonic clock."""
 
 
 @dataclass(slots=True)
@@ -70,6 +75,8 @@ class EngineLoop:
     events: Events = field(default_factory=NoEvents)
     counters: Counters = field(default_factory=Counters)
     _sequences: dict[str, Sequence] = field(default_factory=dict)
+    stalled: bool = False
+    """Whether the last step had nothing to compute, although there are requests."""
     _walks: dict[int, _Walk] = field(default_factory=dict)
     """Walks through the tree that go on, by cursor, the oldest first."""
 
@@ -106,6 +113,7 @@ class EngineLoop:
     def step(self) -> list[EngineOutput]:
         """Compute one step and return what it produced."""
         work = self.scheduler.plan()
+        self.stalled = not work
         if not work:
             return []
         batch = build(work, self.runner.attention)
@@ -169,15 +177,20 @@ class EngineLoop:
             walk = known.rest
             del self._walks[wanted.cursor]
         nodes = list(islice(walk, wanted.limit))
-        following = next(walk, None)
-        if following is None:
+        if len(nodes) < wanted.limit:
             return TreePage(nodes, None)
         # A number that cannot be guessed, and does not tell how many walks others made.
         cursor = secrets.randbits(52) + 1
-        self._walks[cursor] = _Walk(wanted.namespace, chain((following,), walk))
-        if len(self._walks) > MAX_WALKS:
-            del self._walks[next(iter(self._walks))]
+        self._walks[cursor] = _Walk(wanted.namespace, walk, monotonic())
+        self._end_old_walks(wanted.namespace)
         return TreePage(nodes, cursor)
+
+    def _end_old_walks(self, namespace: str | None) -> None:
+        """Walks hold on to nodes; and nobody's many walks end another's."""
+        limit = monotonic() - WALK_SECONDS
+        own = [cursor for cursor, walk in self._walks.items() if walk.namespace == namespace]
+        for cursor in own[:-MAX_WALKS] + [c for c, walk in self._walks.items() if walk.paused < limit]:
+            self._walks.pop(cursor, None)
 
     def explain(self, token_ids: bytes, namespace: str, *, read: bool) -> Explanation:
         below = self.scheduler.tiering.below(token_ids, namespace) if read and self.cache.shares else 0
@@ -206,7 +219,7 @@ class EngineLoop:
             raise InvalidRequest("this model has no tokenizer, so stop strings cannot be found", param="stop")
         if request.request_id in self._sequences:
             raise InvalidRequest(f"request id {request.request_id} is in use", param="request_id")
-        if len(self.scheduler.waiting) >= self.max_waiting:
+        if len(self.scheduler.waiting) + self.scheduler.tiering.held >= self.max_waiting:
             raise EngineUnavailable(
                 f"{self.max_waiting} requests are waiting already; try again later", code="server_is_overloaded"
             )

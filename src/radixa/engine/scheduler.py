@@ -18,6 +18,9 @@ from radixa.kv.base import Lease, PrefixCache
 GROWTH = 64
 """Slots reserved ahead of a decoding sequence, so that what it writes stays one run."""
 
+LOADING_SHARE = 2
+"""Several loads that are under way may take this part of the pool together."""
+
 WORTH_WAITING = 8
 """A request waits for another that is computing its prefix if that spares at least this many tokens."""
 
@@ -44,6 +47,8 @@ class Scheduler:
         self._step_tokens = step_tokens
         self._max_running = max_running
         self._order = 0
+        self._short = False
+        """Whether a request waits for room; nothing is loaded for others then."""
 
     @property
     def busy(self) -> bool:
@@ -55,7 +60,7 @@ class Scheduler:
 
     def add(self, sequence: Sequence) -> None:
         """Queue it, or hold it until what a lower tier has of its prompt is loaded."""
-        if not self.tiering.hold(sequence):
+        if self._short or not self.tiering.hold(sequence, self._room()):
             self.waiting.add(sequence)
 
     def cancel(self, sequence: Sequence) -> None:
@@ -64,6 +69,7 @@ class Scheduler:
             self.finish(sequence)
         elif not self.tiering.forget(sequence):
             self.waiting.remove(sequence)
+            self._short = self._short and len(self.waiting) > 0
 
     def finish(self, sequence: Sequence) -> None:
         """Give the slots of a running sequence back and keep its KV in the tree, if it may be kept."""
@@ -78,7 +84,8 @@ class Scheduler:
         sequence.lease = None
 
     def plan(self) -> list[Work]:
-        """The next step. Empty only when nothing is running or waiting."""
+        """The next step. Empty when nothing runs and nothing that waits has room: not before a load or a write is over,
+        or something else arrives."""
         self.take_freed()
         retracted = self.retractions
         decoding = [s for s in self.running if not s.prefilling]
@@ -122,11 +129,13 @@ class Scheduler:
             if not self.waiting.aged(sequence) and self._better_to_wait(sequence):
                 continue
             lease = self._lease(sequence)
-            if lease is None and self.tiering.make_room():
+            while lease is None and self.tiering.make_room():
                 lease = self._lease(sequence)
+            self._short = lease is None
             if lease is None:
                 return None
             self.waiting.admit(sequence)
+            self.tiering.admitted(sequence)
             sequence.lease = lease
             sequence.computed = lease.cached
             if sequence.cached is None:
@@ -155,6 +164,14 @@ class Scheduler:
             return lease
         self.cache.release(lease)
         return None
+
+    def _room(self) -> int:
+        """Slots that a load may take: a share of the pool, so that requests which load nothing have theirs as well, and
+        none that what runs is about to need."""
+        stats = self.cache.stats()
+        headroom = min(GROWTH, stats.capacity // 16) * len(self.running)
+        share = stats.capacity // LOADING_SHARE if self.tiering.loading else stats.capacity
+        return min(share, stats.free + stats.evictable - headroom)
 
     def _fits(self, tokens: int) -> bool:
         """Whether there is room for `tokens` more, and for the growth of what runs already."""

@@ -45,8 +45,10 @@ class Sequence:
     """What the first admission found; None before it."""
     blocks: list[bytes] = field(default_factory=list)
     """Names of the prompt's blocks in the tier beneath the cache, as far as they were needed."""
-    disk: int = 0
-    """Prompt tokens that were brought up from that tier for it."""
+    here: int = 0
+    """Leading tokens that were in the tree when it came."""
+    brought: int = 0
+    """Leading tokens that were there once what it waited for had been brought up; 0 where it waited for nothing."""
     spans: tuple[Span, ...] = ()
     """Of prompt and answer."""
     keep: Keep | None = None
@@ -111,7 +113,7 @@ class Sequence:
             cached_tokens=self.cached or 0,
             cache_write_tokens=self.written,
             completion_tokens=self.generated,
-            disk_tokens=min(self.disk, self.cached or 0),
+            disk_tokens=max(0, min(self.brought, self.cached or 0) - self.here),
             miss=self.explanation.miss if self.explanation else None,
             volatile=self.explanation.volatile if self.explanation else None,
         )

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from radixa.core.tokens import TOKEN_BYTES, count
 from radixa.engine.sequence import Sequence
 from radixa.kv import runs
 from radixa.kv.base import Lease, PrefixCache, SlotRun
-from radixa.kv.runs import Runs
 from radixa.kv.tiers.base import BLOCK_BYTES, BLOCK_TOKENS, BlockJob, Deleted, Loaded, Target, Tier, Written
-from radixa.radix import Keep
+from radixa.radix import Keep, beneath
 
 FIRST_GUESS = 2_000.0
 """Prompt tokens a second before any were measured."""
@@ -36,10 +36,26 @@ class _Load:
     lease: Lease
     key: bytes
     """The tokens up to the end of the job's last block."""
-    here: int
-    """Leading tokens that were in the tree when it began."""
     held: list[Sequence] = field(default_factory=list)
     """Requests that wait for it."""
+    void: bool = False
+    """What it brings up has been dropped meanwhile: nothing of it is kept."""
+
+
+class _Found(NamedTuple):
+    """What the tier has of a prompt beyond what the tree has."""
+
+    names: list[bytes]
+    """The prompt's blocks up to the last that is there."""
+    start: int
+    """The first block that the tree does not hold all of."""
+    here: int
+    """Leading tokens in the tree."""
+
+    @property
+    def until(self) -> int:
+        """Leading tokens that tree and tier hold together."""
+        return len(self.names) * BLOCK_TOKENS
 
 
 class Tiering:
@@ -55,50 +71,67 @@ class Tiering:
         self._loads: dict[BlockJob, _Load] = {}
         self._loading: dict[bytes, _Load] = {}
         """By the name of each block that is being loaded."""
+        self._lent: dict[Sequence, Lease] = {}
+        """Keeps what was loaded for a request until it is admitted, unless others need the room."""
         self._writes: dict[BlockJob, Lease] = {}
+        self._cancelled: set[BlockJob] = set()
+        """Writes that are to stop and have not yet."""
         self._freed: list[Sequence] = []
         """Requests that are held no more, and that nobody has asked for yet."""
-        self._deleting: set[Target] = set()
+        self._deleting: list[tuple[Target, object]] = []
+        """Deletions whose files are not gone yet, in order, each with its ticket."""
 
     @property
     def held(self) -> int:
         """Requests that wait for blocks."""
-        return sum(len(load.held) for load in self._loads.values())
+        return sum(len(load.held) for load in self._loads.values()) + len(self._freed)
 
-    def hold(self, sequence: Sequence) -> bool:
-        """Whether the request is to wait for blocks; if so, `collect` gives it back."""
+    @property
+    def loading(self) -> bool:
+        return bool(self._loads)
+
+    def hold(self, sequence: Sequence, room: int) -> bool:
+        """Whether the request is to wait for blocks; if so, `freed` gives it back.
+
+        `room`: slots that a load may take without standing in the way of what runs or waits.
+        """
         if not (sequence.request.cache.read and self._cache.shares):
             return False
         key, namespace = sequence.request.token_ids[:-TOKEN_BYTES], sequence.request.namespace
-        here = self._cache.peek(key, namespace)
         names = sequence.blocks = self.tier.names(namespace, key)
-        start = here // BLOCK_TOKENS
-        if start >= len(names):
-            return False
-        under_way = self._loading.get(names[start])
-        if under_way is not None:
+        here = sequence.here = self._cache.peek(key, namespace)
+        under_way = self._loading.get(names[here // BLOCK_TOKENS]) if here // BLOCK_TOKENS < len(names) else None
+        if under_way is not None and not under_way.void:
             under_way.held.append(sequence)
             return True
-        end = start + self.tier.lookup(names, start)
-        tokens = end * BLOCK_TOKENS - here
-        if tokens <= 0 or not self.tier.worth_loading((end - start) * self._block_bytes, tokens, self.prefill_speed):
+        found = self._found(names, here)
+        if found is None or found.until - found.start * BLOCK_TOKENS > room - self._loading_tokens():
             return False
-        return self._load(sequence, key[: end * BLOCK_BYTES], names[:end], start, here)
+        return self._load(sequence, key[: found.until * TOKEN_BYTES], found)
 
     def below(self, key: bytes, namespace: str) -> int:
-        """Leading tokens of `key` that tree and tier hold together; 0 where the tier adds none."""
-        names = self.tier.names(namespace, key)
-        start = self._cache.peek(key, namespace) // BLOCK_TOKENS
-        found = self.tier.lookup(names, start)
-        return (start + found) * BLOCK_TOKENS if found else 0
+        """Leading tokens of the prompt `key` that a request would find after a load; 0 where none would be made."""
+        key = key[:-TOKEN_BYTES]
+        found = self._found(self.tier.names(namespace, key), self._cache.peek(key, namespace))
+        return 0 if found is None else found.until
+
+    def admitted(self, sequence: Sequence) -> None:
+        """The request has its own hold on what was loaded, or will not come for it."""
+        lease = self._lent.pop(sequence, None)
+        if lease is not None:
+            self._cache.release(lease)
 
     def forget(self, sequence: Sequence) -> bool:
         """The client left. Whether the request was held; the load goes on where others wait for it."""
+        self.admitted(sequence)
+        if sequence in self._freed:
+            self._freed.remove(sequence)
+            return True
         for load in self._loads.values():
             if sequence in load.held:
                 load.held.remove(sequence)
                 if not load.held:
-                    self.tier.cancel(load.job)
+                    self._stop(load)
                 return True
         return False
 
@@ -107,8 +140,8 @@ class Tiering:
         cache = sequence.request.cache
         namespace = sequence.request.namespace
         names = tuple(self.tier.names(namespace, key[: lease.held * TOKEN_BYTES], sequence.blocks))
+        start = self.tier.lookup(names)
         if names:
-            start = self.tier.lookup(names)
             end = len(names) * BLOCK_TOKENS
             slots = tuple(SlotRun(segment.start, segment.length) for segment in lease.segments(end))
             job = BlockJob(
@@ -118,58 +151,68 @@ class Tiering:
                 key[start * BLOCK_BYTES : len(names) * BLOCK_BYTES],
                 runs.split(slots, start * BLOCK_TOKENS)[1],
                 cache.session or None,
-                self._until(sequence.keep),
+                _until(sequence.keep),
             )
-            if self.tier.write(job):
+            # Where all is on disk already, the job only says that it was used, and needs no slots.
+            if self.tier.write(job) and start < len(names):
                 self._writes[job] = lease
                 return
         self._cache.release(lease)
 
-    def give_up_writes(self) -> frozenset[BlockJob]:
-        """Stop what is being written, because a request or a flush needs the slots; those that are not over yet."""
-        for job in self._writes:
-            self.tier.cancel(job)
-        self._collect()
-        return frozenset(self._writes)
-
-    def under_way(self, writes: frozenset[BlockJob]) -> bool:
-        """Whether one of these writes is not over yet."""
-        return not writes.isdisjoint(self._writes)
-
     def make_room(self) -> bool:
-        """Unlock what writes lock; whether anything was unlocked."""
+        """Unlock slots for a request: whether anything was unlocked.
+
+        The newest write is given up first; then what was loaded for requests that are not admitted yet.
+        """
         before = len(self._writes)
-        return before > 0 and len(self.give_up_writes()) < before
+        for job in reversed(self._writes):
+            if job not in self._cancelled:
+                self._cancel(job)
+                self._collect()
+                if len(self._writes) < before:
+                    return True
+        if self._lent:
+            self.admitted(next(reversed(self._lent)))
+            return True
+        return False
+
+    def clear(self, namespace: str | None, session: str | None, prefix: bytes | None) -> Clearing:
+        """Begin a flush: nothing that it is about is written or brought up from now on, and its files are removed.
+
+        On disk a prefix ends with its last whole block, so what shares that goes as well; one of less than a block
+        takes all of its namespace's blocks along.
+        """
+        space = namespace if prefix is None else namespace or ""
+        for load in list(self._loads.values()):
+            if beneath(load.job.namespace, space):
+                load.void = True
+                self._stop(load)
+        for sequence in list(self._lent):
+            if beneath(sequence.request.namespace, space):
+                self.admitted(sequence)
+        for job in list(self._writes):
+            if beneath(job.namespace, space):
+                self._cancel(job)
+        ticket = object()
+        target = self._target(namespace, session, prefix)
+        self._deleting.append((target, ticket))
+        self.tier.delete(target)
+        self._collect()
+        jobs = {job for job in (*self._writes, *self._loads) if beneath(job.namespace, space)}
+        return Clearing(self, frozenset(jobs), ticket)
+
+    def under_way(self, jobs: frozenset[BlockJob]) -> bool:
+        """Whether one of these jobs is not over yet."""
+        return not (jobs.isdisjoint(self._writes) and jobs.isdisjoint(self._loads))
+
+    def deleted(self, ticket: object) -> bool:
+        return all(other is not ticket for _, other in self._deleting)
 
     def freed(self) -> list[Sequence]:
         """Take in what the tier has done; requests that are held no more."""
         self._collect()
         freed, self._freed = self._freed, []
         return freed
-
-    def _collect(self) -> None:
-        for result in self.tier.finished():
-            match result:
-                case Written(job):
-                    self._cache.release(self._writes.pop(job))
-                case Loaded(job, blocks):
-                    self._loaded(self._loads.pop(job), blocks)
-                case Deleted(target):
-                    self._deleting.discard(target)
-
-    def delete(self, namespace: str | None, session: str | None, prefix: bytes | None) -> Target:
-        """Forget what a flush is about; `deleted` says when its files are gone."""
-        if prefix is None:
-            target = Target(namespace, session)
-        else:
-            names = self.tier.names(namespace or "", prefix)
-            target = Target(prefix=names[-1] if names else self.tier.seed(namespace or ""))
-        self._deleting.add(target)
-        self.tier.delete(target)
-        return target
-
-    def deleted(self, target: Target) -> bool:
-        return target not in self._deleting
 
     def measured(self, tokens: int, seconds: float) -> None:
         """A step computed so many prompt tokens in this time."""
@@ -182,35 +225,112 @@ class Tiering:
         self._collect()
         self.tier.close()
 
-    def _load(self, sequence: Sequence, key: bytes, names: list[bytes], start: int, here: int) -> bool:
+    def _found(self, names: list[bytes], here: int) -> _Found | None:
+        """What the tier has beyond the tree's `here` tokens, if loading it is faster than computing it."""
+        start = here // BLOCK_TOKENS
+        end = start + self.tier.lookup(names, start)
+        tokens = end * BLOCK_TOKENS - here
+        # It comes after the loads that are under way.
+        size = (end - start) * self._block_bytes + self._loading_tokens() // BLOCK_TOKENS * self._block_bytes
+        if tokens <= 0 or not self.tier.worth_loading(size, tokens, self.prefill_speed):
+            return None
+        return _Found(names[:end], start, here)
+
+    def _loading_tokens(self) -> int:
+        return sum((len(job.names) - job.start) * BLOCK_TOKENS for job in self._loads)
+
+    def _load(self, sequence: Sequence, key: bytes, found: _Found) -> bool:
         namespace = sequence.request.namespace
-        lease = self._cache.match(key, namespace, start * BLOCK_TOKENS)
-        if lease.held != start * BLOCK_TOKENS or not self._cache.extend(lease, count(key)):
+        first = found.start * BLOCK_TOKENS
+        lease = self._cache.match(key, namespace, first)
+        if lease.held != first or not self._cache.extend(lease, count(key)):
             self._cache.release(lease)
             return False
-        segments = lease.segments(count(key))
-        own: Runs = tuple(SlotRun(s.start, s.length) for s in segments)
-        slots = runs.split(own, start * BLOCK_TOKENS)[1]
-        job = BlockJob(namespace, tuple(names), start, key[start * BLOCK_BYTES :], slots)
-        load = _Load(job, lease, key, here, [sequence])
+        path = tuple(SlotRun(segment.start, segment.length) for segment in lease.segments(count(key)))
+        job = BlockJob(
+            namespace,
+            tuple(found.names),
+            found.start,
+            key[found.start * BLOCK_BYTES :],
+            runs.split(path, first)[1],
+            sequence.request.cache.session or None,
+        )
+        load = _Load(job, lease, key, [sequence])
         self._loads[job] = load
-        self._loading.update(dict.fromkeys(names[start:], load))
+        self._loading.update(dict.fromkeys(found.names[found.start :], load))
         self.tier.load(job)
         return True
 
+    def _collect(self) -> None:
+        for result in self.tier.finished():
+            match result:
+                case Written(job):
+                    self._cancelled.discard(job)
+                    lease = self._writes.pop(job, None)
+                    if lease is not None:
+                        self._cache.release(lease)
+                case Loaded(job, blocks):
+                    self._loaded(self._loads.pop(job), blocks)
+                case Deleted(target):
+                    first = next(at for at, (other, _) in enumerate(self._deleting) if other == target)
+                    del self._deleting[first]
+
     def _loaded(self, load: _Load, blocks: int) -> None:
-        job = load.job
-        for name in job.names[job.start :]:
-            self._loading.pop(name, None)
-        end = (job.start + blocks) * BLOCK_TOKENS
-        # The tree gets what was loaded under the spans of whoever asked for it first.
-        spans = load.held[0].spans if load.held else ()
-        self._cache.finish(load.lease, load.key[: end * TOKEN_BYTES], spans)
-        for sequence in load.held:
-            sequence.disk = max(0, end - load.here)
+        self._unname(load)
+        if load.void or not load.held:
+            self._cache.release(load.lease)
+        else:
+            end = (load.job.start + blocks) * BLOCK_TOKENS
+            key = load.key[: end * TOKEN_BYTES]
+            # The tree gets it under the spans of whoever asked for it first.
+            self._cache.settle(load.lease, key, load.held[0].spans)
+            for sequence in load.held:
+                sequence.brought = end
+            self._lent[load.held[-1]] = load.lease
         self._freed += load.held
 
-    @staticmethod
-    def _until(keep: Keep | None) -> float | None:
-        """Until when, in seconds since the epoch, what is kept with a TTL goes last on disk; for ever is a year."""
-        return None if keep is None else time.time() + min(keep.lasts, 365 * 86_400.0)
+    def _stop(self, load: _Load) -> None:
+        self._unname(load)
+        self.tier.cancel(load.job)
+
+    def _unname(self, load: _Load) -> None:
+        """Nobody joins this load any more."""
+        for name in load.job.names[load.job.start :]:
+            if self._loading.get(name) is load:
+                del self._loading[name]
+
+    def _cancel(self, job: BlockJob) -> None:
+        self._cancelled.add(job)
+        self.tier.cancel(job)
+
+    def _target(self, namespace: str | None, session: str | None, prefix: bytes | None) -> Target:
+        if prefix is None:
+            return Target(namespace, session)
+        names = self.tier.names(namespace or "", prefix)
+        if not names:
+            return Target(prefix=self.tier.seed(namespace or ""))
+        return Target(prefix=names[self.tier.alone(names)])
+
+
+@dataclass(frozen=True, slots=True)
+class Clearing:
+    """A flush under way in the tier."""
+
+    tiering: Tiering
+    jobs: frozenset[BlockJob]
+    """Jobs that lock what is to go, or are just bringing it up."""
+    ticket: object
+
+    @property
+    def unlocked(self) -> bool:
+        return not self.tiering.under_way(self.jobs)
+
+    @property
+    def over(self) -> bool:
+        """Whether the files are gone as well."""
+        return self.tiering.deleted(self.ticket)
+
+
+def _until(keep: Keep | None) -> float | None:
+    """Until when, in seconds since the epoch, what is kept goes last on disk; for ever is a year."""
+    return None if keep is None else time.time() + min(keep.lasts, 365 * 86_400.0)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from time import monotonic
 from typing import Protocol
 
 from radixa.core.errors import RadixaError
@@ -29,8 +30,7 @@ from radixa.engine.messages import (
     Submit,
     ToEngine,
 )
-from radixa.engine.tiering import Tiering
-from radixa.kv.tiers.base import BlockJob, Target
+from radixa.engine.tiering import Clearing
 
 log = logging.getLogger("radixa.engine")
 
@@ -55,6 +55,9 @@ class Channel(Protocol):
 TELLING_SECONDS = 0.001
 """Between two slices of the tree that are told anew to subscribers, where nothing else is to do."""
 
+FLUSH_SECONDS = 5.0
+"""How long a flush waits for the disk."""
+
 FLUSH_SLICE = 256
 """Nodes that a flush drops between two steps."""
 
@@ -65,8 +68,8 @@ def run(loop: EngineLoop, channel: Channel) -> None:
     flushes: list[_Flush] = []
     checked = True
     while True:
-        working = loop.busy or any(flush.goes_on for flush in flushes)
-        timeout = 0.0 if working else (None if checked else IDLE_CHECK_SECONDS)
+        working = (loop.busy and not loop.stalled) or any(flush.ready for flush in flushes)
+        timeout = 0.0 if working else (None if checked and not flushes and not loop.busy else IDLE_CHECK_SECONDS)
         if loop.events.behind:
             loop.events.catch_up()
             timeout = 0.0 if working else TELLING_SECONDS
@@ -106,34 +109,39 @@ def run(loop: EngineLoop, channel: Channel) -> None:
 class _Flush:
     """A flush that goes on a slice at a time, so that a tree of a million nodes does not stop the requests.
 
-    It is over when the tree is flushed and the files beneath it are gone: then nothing brings them back.
+    It is over when the tree is flushed and the files beneath it are gone: then nothing brings them back. Where the disk
+    is out of reach it does not wait for that.
     """
 
     id: int
-    tiering: Tiering
-    writes: frozenset[BlockJob]
-    """What was being written when it began, and locks what is to go."""
-    target: Target
+    clearing: Clearing
     dropping: Iterator[int]
     """Tokens of each node as it goes."""
+    deadline: float
+    """When the answer is given although the disk has not answered: what it could not remove it removes later."""
     tokens: int = 0
     goes_on: bool = True
     """Whether there is something to drop."""
 
     @classmethod
     def begin(cls, loop: EngineLoop, number: int, wanted: AskFlush) -> _Flush:
-        tiering = loop.scheduler.tiering
-        target = tiering.delete(wanted.namespace, wanted.session, wanted.prefix)
+        clearing = loop.scheduler.tiering.clear(wanted.namespace, wanted.session, wanted.prefix)
         dropping = loop.cache.flushing(wanted.namespace, wanted.session, wanted.prefix)
-        return cls(number, tiering, tiering.give_up_writes(), target, dropping)
+        return cls(number, clearing, dropping, monotonic() + FLUSH_SECONDS)
+
+    @property
+    def ready(self) -> bool:
+        """Whether its next slice could be dropped now."""
+        return self.goes_on and self.clearing.unlocked
 
     def over(self) -> bool:
         """Drop a slice, if its turn has come; whether that was the end."""
-        if self.goes_on and not self.tiering.under_way(self.writes):
+        late = monotonic() > self.deadline
+        if self.goes_on and (late or self.clearing.unlocked):
             dropped = list(islice(self.dropping, FLUSH_SLICE))
             self.tokens += sum(dropped)
             self.goes_on = len(dropped) == FLUSH_SLICE
-        return not self.goes_on and self.tiering.deleted(self.target)
+        return not self.goes_on and (late or self.clearing.over)
 
 
 def _answer(loop: EngineLoop, ask: Ask) -> Answer:

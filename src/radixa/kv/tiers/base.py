@@ -201,6 +201,11 @@ class Tier(Protocol):
         """How many consecutive blocks from index `start` on are there."""
         ...
 
+    def alone(self, names: Sequence[bytes]) -> int:
+        """Index of the first of a path's blocks from which on nothing else goes on from it but what follows the last;
+        that of the last where others do."""
+        ...
+
     def write(self, job: BlockJob) -> bool:
         """Take a job in; False, and no result comes, where it cannot be taken now. A block that is there already is
         only marked as used."""

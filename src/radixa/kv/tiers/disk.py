@@ -97,6 +97,10 @@ class DiskTier:
     def lookup(self, names: Sequence[bytes], start: int = 0) -> int:
         return self._archive.view.count(names, start)
 
+    def alone(self, names: Sequence[bytes]) -> int:
+        with self._desk.changed:
+            return self._archive.view.alone(names)
+
     def write(self, job: BlockJob) -> bool:
         desk = self._desk
         size = self._size(job)

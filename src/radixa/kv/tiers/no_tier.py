@@ -22,6 +22,9 @@ class NoTier:
     def lookup(self, names: Sequence[bytes], start: int = 0) -> int:
         return 0
 
+    def alone(self, names: Sequence[bytes]) -> int:
+        return 0
+
     def write(self, job: BlockJob) -> bool:
         return False
 

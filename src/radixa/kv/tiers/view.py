@@ -22,6 +22,17 @@ class View:
             at += 1
         return max(0, at - start)
 
+    def alone(self, names: Sequence[bytes]) -> int:
+        """As `Tier.alone`. Looks at every block: deletions are rare."""
+        inner = set(names[:-1])
+        branches = {
+            entry.parent for entry in self.entries.values() if entry.parent in inner and entry.name not in names
+        }
+        at = len(names) - 1
+        while at > 0 and names[at - 1] not in branches:
+            at -= 1
+        return at
+
     def usage(self, tag: bytes) -> tuple[int, int]:
         """Blocks and bytes of the namespace or the account with this tag."""
         return self._usage.get(tag, (0, 0))
