@@ -10,7 +10,7 @@ import msgspec
 from radixa.core import errors
 from radixa.core.base import CachePolicy, Explanation, FinishReason, Role, SamplingParams, TokenLogprob, Usage
 from radixa.core.errors import RadixaError
-from radixa.engine.events.base import EventSettings
+from radixa.engine.events.base import EventSettings, EventStats
 from radixa.kv.tiers.base import TierStats
 from radixa.radix import MAX_LEVELS, NodeView
 
@@ -144,6 +144,7 @@ class EngineStats(msgspec.Struct, frozen=True, tag=True):
     namespaces: dict[str, int] = {}
     """Tokens in the tree by namespace."""
     disk: TierStats = TierStats()
+    events: EventStats = EventStats()
 
 
 class TreeQuery(msgspec.Struct, frozen=True, tag=True):

@@ -160,6 +160,7 @@ class EngineLoop:
             disk_tokens=self.counters.disk_tokens,
             namespaces=self.cache.namespaces(),
             disk=self.scheduler.tiering.tier.stats(),
+            events=self.events.stats(),
         )
 
     def flush(self) -> int:

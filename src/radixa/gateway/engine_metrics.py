@@ -49,7 +49,18 @@ _DISK_COUNTERS = {
     "loaded_bytes": "Bytes loaded.",
     "load_seconds": "Seconds spent on loading.",
     "evicted_blocks": "Blocks that had to go because the budget was used.",
+    "adopted_blocks": "Blocks found sound that the index did not know, as after a kill.",
+    "refused_jobs": "Writes not taken: too much waited, or the disk was out of reach.",
     "write_errors": "Writes that failed.",
+    "index_rebuilds": "Times the index was made anew.",
+}
+_EVENT_COUNTERS = {
+    "batches": "Messages published.",
+    "stored": "Blocks told as stored.",
+    "removed": "Blocks told as removed.",
+    "replays": "Answers on the replay socket.",
+    "snapshots": "Times all was told anew to who had missed too much.",
+    "overflows": "Times all was told anew because too much waited.",
 }
 
 
@@ -80,6 +91,8 @@ class EngineFigures:
         )
         if stats.disk.enabled:
             yield from _disk(stats.disk)
+        for name, text in _EVENT_COUNTERS.items():
+            yield CounterMetricFamily(f"radixa_kv_events_{name}", text, value=getattr(stats.events, name))
         yield from self._vllm(stats)
 
     def _vllm(self, stats: EngineStats) -> Iterator[Metric]:
