@@ -9,7 +9,7 @@ import pytest
 
 from radixa.core.base import SamplingParams
 from radixa.core.tokens import pack
-from radixa.engine.base import EngineRequest, TreePage, TreeQuery
+from radixa.engine.base import EngineRequest, Flushed, TreePage, TreeQuery
 from radixa.engine.messages import (
     Answer,
     Ask,
@@ -17,7 +17,6 @@ from radixa.engine.messages import (
     AskFlush,
     AskStats,
     Explained,
-    Flushed,
     FromEngine,
     Outputs,
     Stop,

@@ -13,7 +13,7 @@ from typing import Any
 from radixa.core.base import Explanation, FinishReason, Message, TokenLogprob, Usage
 from radixa.core.errors import EngineUnavailable, InvalidRequest, RadixaError
 from radixa.core.tokens import count, pack, unpack
-from radixa.engine.base import EngineInfo, EngineOutput, EngineRequest, EngineStats, TreePage, TreeQuery
+from radixa.engine.base import EngineInfo, EngineOutput, EngineRequest, EngineStats, Flushed, TreePage, TreeQuery
 from radixa.gateway.app import App
 from radixa.kv.radix_cache import RadixCache
 from radixa.radix import Keep, Origin, Span
@@ -146,8 +146,8 @@ class FakeEngine:
 
     async def flush(
         self, namespace: str | None = None, *, session: str | None = None, prefix: bytes | None = None
-    ) -> int:
-        return sum(self.cache.flushing(namespace, session, prefix))
+    ) -> Flushed:
+        return Flushed(sum(self.cache.flushing(namespace, session, prefix)))
 
     async def close(self) -> None:
         self.closed = True

@@ -44,7 +44,11 @@ async def test_by_session(world: World) -> None:
     assert await peek(world.client, "Be brief.", "from a") > shared
     # A key that keeps requests together is a session's name.
     assert (await drop(world.client, "?session_id=c")).json["dropped_tokens"] == dropped
-    assert (await drop(world.client, "?session_id=nobody")).json == {"object": "cache.flushed", "dropped_tokens": 0}
+    assert (await drop(world.client, "?session_id=nobody")).json == {
+        "object": "cache.flushed",
+        "dropped_tokens": 0,
+        "dropped_disk_tokens": 0,
+    }
 
 
 async def test_by_prefix(world: World) -> None:
@@ -135,3 +139,16 @@ async def test_what_was_dropped_is_counted(world: World) -> None:
     metrics = (await world.client.get("/metrics")).body.decode()
     assert f'radixa_engine_removed_tokens_total{{reason="flush"}} {dropped}.0' in metrics
     assert 'radixa_engine_removed_tokens_total{reason="capacity"} 0.0' in metrics
+
+
+async def test_by_ones_own_salt(world: World) -> None:
+    await chat(world.client, "Be brief.", "plain")
+    await chat(world.client, "Be brief.", "salted", cache_salt="s")
+    tree = (await world.client.get("/v1/cache/tree?cache_salt=s")).json["data"]
+    assert "".join(node["text"] for node in tree).endswith("salted\nassistant: ")
+    assert (await drop(world.client, "?cache_salt=other")).json["dropped_tokens"] == 0
+    assert (await drop(world.client, "?cache_salt=s")).json["dropped_tokens"] > 0
+    assert await peek(world.client, "Be brief.", "salted", cache_salt="s") == 0
+    assert await peek(world.client, "Be brief.", "plain") > 0
+    both = await drop(world.client, "?cache_salt=s&namespace=x")
+    assert (both.status, both.error["param"]) == (400, "cache_salt")

@@ -73,7 +73,8 @@ def body_of(file: Path) -> dict[str, Any]:
         return found
     if isinstance(found, list) and file.suffix == ".json":
         return {"messages": found}
-    return {"messages": [{"role": "user", "content": text}]}
+    # An editor ends a file with a newline that nobody meant to send.
+    return {"messages": [{"role": "user", "content": text.removesuffix("\n")}]}
 
 
 def picture(found: dict[str, Any]) -> str:

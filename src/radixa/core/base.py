@@ -109,8 +109,8 @@ class Miss(msgspec.Struct, frozen=True, omit_defaults=True):
     at: int
     """Tokens before it: the first of the prompt that could not be reused."""
     reason: MissReason
-    ago: float | None = None
-    """Seconds since it was evicted, or since its TTL ran out."""
+    left: float | None = None
+    """When it was evicted, or its TTL ran out: seconds since 1970."""
     lost: int = 0
     """Tokens from there on that had been in the cache, where they were evicted or expired."""
     tree: tuple[bytes, ...] = ()

@@ -147,6 +147,15 @@ class EngineStats(msgspec.Struct, frozen=True, tag=True):
     events: EventStats = EventStats()
 
 
+class Flushed(msgspec.Struct, frozen=True, tag=True):
+    """What a flush dropped."""
+
+    tokens: int
+    """From the tree."""
+    disk_tokens: int = 0
+    """From disk, where much of the same lay as well; 0 also where the disk could not be reached in time."""
+
+
 class TreeQuery(msgspec.Struct, frozen=True, tag=True):
     """A walk through one namespace and those beneath it, or through all.
 
@@ -201,8 +210,8 @@ class Engine(Protocol):
 
     async def flush(
         self, namespace: str | None = None, *, session: str | None = None, prefix: bytes | None = None
-    ) -> int:
-        """Drop what is not in use, while requests run; returns the tokens dropped.
+    ) -> Flushed:
+        """Drop what is not in use, while requests run.
 
         Of one namespace and those beneath it or of all; with `session` only what that session brought and nobody goes
         on from; with `prefix`, in exactly this namespace, that path as far as nothing else goes on from it, and all

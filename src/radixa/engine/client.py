@@ -11,7 +11,16 @@ from typing import TypeVar
 
 from radixa.core.base import Explanation
 from radixa.core.errors import EngineUnavailable, RadixaError
-from radixa.engine.base import EngineInfo, EngineOutput, EngineRequest, EngineSettings, EngineStats, TreePage, TreeQuery
+from radixa.engine.base import (
+    EngineInfo,
+    EngineOutput,
+    EngineRequest,
+    EngineSettings,
+    EngineStats,
+    Flushed,
+    TreePage,
+    TreeQuery,
+)
 from radixa.engine.connection import Connection, ThreadConnection
 from radixa.engine.messages import (
     Abort,
@@ -22,7 +31,6 @@ from radixa.engine.messages import (
     AskStats,
     Explained,
     Failed,
-    Flushed,
     Outputs,
     Question,
     Ready,
@@ -31,7 +39,7 @@ from radixa.engine.messages import (
 
 log = logging.getLogger("radixa.engine")
 
-R = TypeVar("R", EngineStats, TreePage, Explained, Flushed)
+R = TypeVar("R", EngineStats, Flushed, TreePage, Explained, Flushed)
 
 Connect = Callable[[EngineSettings], Awaitable[Connection]]
 
@@ -128,8 +136,8 @@ class EngineClient:
 
     async def flush(
         self, namespace: str | None = None, *, session: str | None = None, prefix: bytes | None = None
-    ) -> int:
-        return (await self._ask(AskFlush(namespace, session, prefix), Flushed)).tokens
+    ) -> Flushed:
+        return await self._ask(AskFlush(namespace, session, prefix), Flushed)
 
     async def close(self) -> None:
         if self._reader is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from radixa.core.base import Explanation
-from radixa.engine.base import EngineInfo, EngineOutput, EngineRequest, EngineStats, Fault, TreePage, TreeQuery
+from radixa.engine.base import EngineInfo, EngineOutput, EngineRequest, EngineStats, Fault, Flushed, TreePage, TreeQuery
 
 
 class Submit(msgspec.Struct, frozen=True, tag=True):
@@ -40,10 +40,6 @@ class AskFlush(msgspec.Struct, frozen=True, tag=True):
 
 class Explained(msgspec.Struct, frozen=True, tag=True):
     explanation: Explanation
-
-
-class Flushed(msgspec.Struct, frozen=True, tag=True):
-    tokens: int
 
 
 Question = AskStats | TreeQuery | AskExplain | AskFlush

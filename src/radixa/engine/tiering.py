@@ -42,6 +42,13 @@ class _Load:
     """What it brings up has been dropped meanwhile: nothing of it is kept."""
 
 
+@dataclass(eq=False, slots=True)
+class _Deletion:
+    target: Target
+    blocks: int | None = None
+    """Blocks that are gone; None until they are."""
+
+
 class _Found(NamedTuple):
     """What the tier has of a prompt beyond what the tree has."""
 
@@ -78,8 +85,8 @@ class Tiering:
         """Writes that are to stop and have not yet."""
         self._freed: list[Sequence] = []
         """Requests that are held no more, and that nobody has asked for yet."""
-        self._deleting: list[tuple[Target, object]] = []
-        """Deletions whose files are not gone yet, in order, each with its ticket."""
+        self._deleting: list[_Deletion] = []
+        """Those whose files are not gone yet, in order."""
 
     @property
     def held(self) -> int:
@@ -193,20 +200,16 @@ class Tiering:
         for job in list(self._writes):
             if beneath(job.namespace, space):
                 self._cancel(job)
-        ticket = object()
-        target = self._target(namespace, session, prefix)
-        self._deleting.append((target, ticket))
-        self.tier.delete(target)
+        deletion = _Deletion(self._target(namespace, session, prefix))
+        self._deleting.append(deletion)
+        self.tier.delete(deletion.target)
         self._collect()
         jobs = {job for job in (*self._writes, *self._loads) if beneath(job.namespace, space)}
-        return Clearing(self, frozenset(jobs), ticket)
+        return Clearing(self, frozenset(jobs), deletion)
 
     def under_way(self, jobs: frozenset[BlockJob]) -> bool:
         """Whether one of these jobs is not over yet."""
         return not (jobs.isdisjoint(self._writes) and jobs.isdisjoint(self._loads))
-
-    def deleted(self, ticket: object) -> bool:
-        return all(other is not ticket for _, other in self._deleting)
 
     def freed(self) -> list[Sequence]:
         """Take in what the tier has done; requests that are held no more."""
@@ -271,9 +274,10 @@ class Tiering:
                         self._cache.release(lease)
                 case Loaded(job, blocks):
                     self._loaded(self._loads.pop(job), blocks)
-                case Deleted(target):
-                    first = next(at for at, (other, _) in enumerate(self._deleting) if other == target)
-                    del self._deleting[first]
+                case Deleted(target, blocks):
+                    deletion = next(found for found in self._deleting if found.target == target)
+                    deletion.blocks = blocks
+                    self._deleting.remove(deletion)
 
     def _loaded(self, load: _Load, blocks: int) -> None:
         self._unname(load)
@@ -319,7 +323,7 @@ class Clearing:
     tiering: Tiering
     jobs: frozenset[BlockJob]
     """Jobs that lock what is to go, or are just bringing it up."""
-    ticket: object
+    deletion: _Deletion
 
     @property
     def unlocked(self) -> bool:
@@ -328,7 +332,12 @@ class Clearing:
     @property
     def over(self) -> bool:
         """Whether the files are gone as well."""
-        return self.tiering.deleted(self.ticket)
+        return self.deletion.blocks is not None
+
+    @property
+    def tokens(self) -> int:
+        """Tokens whose blocks are gone from disk, of whatever model."""
+        return (self.deletion.blocks or 0) * BLOCK_TOKENS
 
 
 def _until(keep: Keep | None) -> float | None:

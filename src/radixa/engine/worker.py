@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Protocol
 
 from radixa.core.errors import RadixaError
-from radixa.engine.base import EngineOutput, Fault, TreeQuery
+from radixa.engine.base import EngineOutput, Fault, Flushed, TreeQuery
 from radixa.engine.loop import EngineLoop
 from radixa.engine.messages import (
     Abort,
@@ -20,7 +20,6 @@ from radixa.engine.messages import (
     AskFlush,
     AskStats,
     Explained,
-    Flushed,
     FromEngine,
     Outputs,
     Question,
@@ -94,7 +93,7 @@ def run(loop: EngineLoop, channel: Channel) -> None:
         for flush in list(flushes):
             if flush.over():
                 flushes.remove(flush)
-                channel.send(Answer(flush.id, Flushed(flush.tokens)))
+                channel.send(Answer(flush.id, Flushed(flush.tokens, flush.clearing.tokens)))
         if loop.busy:
             checked = False
             outputs += loop.step()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import msgspec
@@ -50,7 +49,7 @@ def miss_body(miss: Miss, prompt: Prompt, volatile: Volatile | None, tokenizer: 
     if reason == "diverged" and miss.at <= prompt.opening and volatile is None:
         # Every prompt begins with the template's own words: this one is not like another that went on from there.
         reason, tree = "never_seen", ()
-    then = msgspec.UNSET if miss.ago is None else round(time.time() - miss.ago, 3)
+    then = msgspec.UNSET if miss.left is None else round(miss.left, 3)
     return MissBody(
         at=miss.at,
         reason=reason,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from heapq import nlargest
 from itertools import islice
@@ -71,8 +72,8 @@ def _gone(cache: RadixCache, key: bytes, namespace: str, at: int) -> Miss | None
     left = cache.ghosts.departure(key, at, namespace)
     if left is None:
         return None
-    ago = max(0.0, cache.tree.now() - left.at)
-    return Miss(at, "expired" if left.expired else "evicted", ago, left.tokens)
+    then = time.time() - max(0.0, cache.tree.now() - left.at)
+    return Miss(at, "expired" if left.expired else "evicted", then, left.tokens)
 
 
 def _miss(cache: RadixCache, key: bytes, namespace: str, trace: Trace[Runs], prompt: int) -> Miss:

@@ -26,7 +26,7 @@ def checked(name: str, endpoint: str, allow_remote: bool) -> str:
     if not allow_remote and not _is_loopback(host):
         raise ConfigError(
             f"KV events: {name} = {endpoint!r} is reached from other machines, and the events hold everyone's prompts "
-            "for whoever connects; expected a loopback address such as tcp://127.0.0.1:5557, or allow_remote"
+            "for whoever connects; expected a loopback address such as tcp://127.0.0.1:5557"
         )
     return f"tcp://{host}:{found['port']}"
 

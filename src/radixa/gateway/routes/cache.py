@@ -18,13 +18,14 @@ import msgspec
 from radixa.core import tokens
 from radixa.core.base import CachePolicy
 from radixa.core.errors import Forbidden, InvalidRequest
-from radixa.engine.base import TreeQuery
+from radixa.engine.base import Flushed, TreeQuery
 from radixa.gateway.auth import Identity
 from radixa.gateway.base import Response, json_response
-from radixa.gateway.errors import shown
+from radixa.gateway.errors import contradiction, shown
 from radixa.gateway.request import Request, integer
 from radixa.gateway.routes.one_prompt import one_prompt
 from radixa.gateway.state import Gateway
+from radixa.gateway.wishes import namespace
 from radixa.kv.tiers.base import TierStats
 from radixa.models.base import Tokenizer
 from radixa.radix import MAX_LEVELS, NodeView
@@ -34,7 +35,7 @@ SLICE = 1_000
 """Nodes that the engine is asked for at a time."""
 
 _VEIL = secrets.token_bytes(32)
-_NARROWING = ("namespace", "session_id")
+_NARROWING = ("namespace", "cache_salt", "session_id")
 _SLOTS = ("free", "tree", "leased", "evictable", "nodes")
 _WORK = ("computed_tokens", "evicted_tokens", "wanted_tokens", "retractions")
 _RETENTION = ("expired_tokens", "yielded_tokens")
@@ -138,10 +139,12 @@ async def flush(gateway: Gateway, request: Request) -> Response:
             # A session's name is its account's own: another account may have one of the same name.
             wanted = identity.account_id
         dropped = await gateway.local.engine.flush(wanted, session=session)
-    return json_response({"object": "cache.flushed", "dropped_tokens": dropped})
+    return json_response(
+        {"object": "cache.flushed", "dropped_tokens": dropped.tokens, "dropped_disk_tokens": dropped.disk_tokens}
+    )
 
 
-async def _flush_prefix(gateway: Gateway, request: Request, query: dict[str, str], raw: bytes) -> int:
+async def _flush_prefix(gateway: Gateway, request: Request, query: dict[str, str], raw: bytes) -> Flushed:
     for name in query:
         raise InvalidRequest(
             f"'{shown(name)}' cannot be combined with a prefix, which is dropped in your own namespace. For one of its "
@@ -180,8 +183,18 @@ def owns(identity: Identity, namespace: str) -> bool:
 
 
 def _namespace(identity: Identity, query: dict[str, str]) -> str | None:
-    """The namespace a request is about, None for all. Forbidden where it is somebody else's."""
+    """The namespace a request is about, None for all. Forbidden where it is somebody else's.
+
+    A `cache_salt` names the caller's own one of that salt.
+    """
     wanted = query.get("namespace") or None
+    salt = query.get("cache_salt")
+    if salt is not None:
+        if wanted is not None:
+            raise contradiction(
+                "cache_salt", "'cache_salt' and 'namespace' both name a namespace: leave out one of them."
+            )
+        return namespace(identity.account_id, salt)
     if identity.admin:
         return wanted
     if wanted is not None and not owns(identity, wanted):
