@@ -110,7 +110,7 @@ def test_a_measurement_ends_with_whoever_began_it() -> None:
     while not child:
         assert parent.poll() is None
         listed = subprocess.run(
-            ["ps", "-o", "pid=,args=", "--ppid", str(parent.pid)], capture_output=True, text=True, check=False
+            ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(parent.pid)], capture_output=True, text=True, check=False
         )
         child = next((int(line.split()[0]) for line in listed.stdout.splitlines() if "radixa.models.probe" in line), 0)
     parent.kill()
