@@ -50,7 +50,10 @@ class Live:
     def engine_pids(self) -> list[int]:
         """The server's child processes that are Python: its engine."""
         listed = subprocess.run(
-            ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=False
+            ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(self.process.pid)],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         lines = [line.split(None, 1) for line in listed.stdout.splitlines()]
         return [int(pid) for pid, command in lines if "radixa.engine.process" in command]
