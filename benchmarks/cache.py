@@ -35,7 +35,7 @@ from radixa.kv.radix_cache import RadixCache
 from radixa.radix import NOTHING, Keep, Tree
 
 PROMPT = 4_096
-PROMPTS = 5
+PROMPTS = 3
 Times = dict[str, list[int]]
 
 
@@ -122,7 +122,11 @@ def restore() -> None:
     rng = random.Random(0)
     prompts = [rng.choices(range(1_000, 40_000), k=PROMPT) for _ in range(PROMPTS)]
     with tempfile.TemporaryDirectory() as folder:
-        settings = {"RADIXA_CACHE_DISK_FOLDER": f"{folder}/kv"}
+        # The same accounts both times: blocks are named by whose they are.
+        settings = {
+            "RADIXA_CACHE_DISK_FOLDER": f"{folder}/kv",
+            "RADIXA_STORE_URL": f"sqlite:///{folder}/radixa.db",
+        }
         cold, first = _asked(settings, prompts, kill=True)
         warm, second = _asked(settings, prompts, kill=False)
     assert first == second, "an answer changed"
