@@ -127,6 +127,7 @@ async def test_nothing_is_imported_from_the_current_folder(
     (tmp_path / "random.py").write_text("raise SystemExit('the wrong random')")
     monkeypatch.chdir(tmp_path)
     client = await start_engine(settings(smollm2))
+    assert client.ready
     await client.close()
 
 

@@ -276,8 +276,8 @@ class Tree(Generic[P]):
             tail = key[whole:]
             ends = not tail
             below = [child for child in list(node.children.values()) if child.segment.startswith(tail)]
+            yield from self.removing(below)
             for child in below:
-                yield from self.removing([child])
                 if child.evictable:
                     self._remove(child, "flush")
                     yield child
