@@ -50,8 +50,11 @@ def start(folder: Path, seed: int, rounds: int) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def sound(bench: Bench) -> int:
-    """All that a lookup finds loads as it was written, files and index agree, and the budget holds; how many blocks."""
+def sound(bench: Bench, *, holes: bool = False) -> int:
+    """All that a lookup finds loads as it was written, files and index agree, and the budget holds; how many blocks.
+
+    With `holes`, blocks may be there whose parent is not: nothing finds them, and eviction takes them in their turn.
+    """
     blocks = 0
     for namespace in "ab":
         pending = [[first] for first in range(3)]
@@ -64,9 +67,10 @@ def sound(bench: Bench) -> int:
             if len(path) < 8:
                 pending += [[*path, after] for after in range(3)]
     stats = bench.tier.stats()
-    # Each block has a parent, so the walk has seen all of them.
-    assert blocks == stats.blocks == len(bench.files())
-    assert stats.bytes == blocks * FILE_BYTES <= BUDGET
+    assert stats.blocks == len(bench.files())
+    assert stats.bytes == stats.blocks * FILE_BYTES <= BUDGET
+    # Where each block has a parent, the walk has seen all of them.
+    assert blocks <= stats.blocks if holes else blocks == stats.blocks
     return blocks
 
 
@@ -156,7 +160,8 @@ def test_two_processes_share_a_folder(tmp_path: Path, open_tier: Open) -> None:
         assert "," not in dropped
         assert (errors, rebuilds) == ("0", "0")
     bench = open_tier(folder, options=DiskOptions(budget=BUDGET))
-    assert sound(bench) > 0
+    # One may evict a parent while the other writes its child.
+    assert sound(bench, holes=True) > 0
 
 
 def test_what_another_process_writes_is_found_and_what_it_deletes_is_a_miss(open_tier: Open) -> None:
