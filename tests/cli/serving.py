@@ -24,7 +24,7 @@ def served(folder: Path) -> Iterator[str]:
     """The address of a server that takes everyone for one administrator."""
     store = open_store(StoreConfig(), folder / "radixa.db")
     account = ensure_first_account(store)
-    gateway = Gateway(Config(), store, KeyRing(store, Identity(account.id, "", admin=True)))
+    gateway = Gateway(Config(), store, KeyRing(store, Identity(account.id, "", admin=True)), folder)
     gateway.attach(LocalProvider("fake-model", FakeEngine(), ByteTokenizer(), PlainTemplate()))
     client = Client(App(gateway))
     started, stop, addresses = threading.Event(), asyncio.Event(), []

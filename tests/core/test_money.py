@@ -15,13 +15,19 @@ from radixa.core.errors import ConfigError
 from radixa.core.money import FREE, TokenPrices, cost, cost_pico, saved, token_prices, usd, usd_per_mtok
 
 pico = st.integers(0, 100_000_000)
-prices_of = st.builds(TokenPrices, pico, pico, pico, pico)
+prices_of = st.builds(TokenPrices, pico, pico, pico, pico, pico)
 
 
 @st.composite
 def usages(draw: st.DrawFn) -> Usage:
     cached, written, plain = (draw(st.integers(0, 200_000)) for _ in range(3))
-    return Usage(cached + written + plain, cached, written, draw(st.integers(0, 50_000)))
+    return Usage(
+        cached + written + plain,
+        cached,
+        written,
+        draw(st.integers(0, 50_000)),
+        long_write_tokens=draw(st.integers(0, written)),
+    )
 
 
 def in_decimal(usage: Usage, prices: TokenPrices) -> int:
@@ -31,7 +37,8 @@ def in_decimal(usage: Usage, prices: TokenPrices) -> int:
         for count, price in [
             (usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens, prices.input),
             (usage.cached_tokens, prices.cached_input),
-            (usage.cache_write_tokens, prices.cache_write),
+            (usage.cache_write_tokens - usage.long_write_tokens, prices.cache_write),
+            (usage.long_write_tokens, prices.cache_write_long),
             (usage.completion_tokens, prices.output),
         ]
     )
@@ -45,14 +52,16 @@ def test_cost_is_the_exact_sum_rounded_half_up_once(usage: Usage, prices: TokenP
 
 @given(usages(), prices_of)
 def test_cost_and_saving_add_up_to_the_uncached_request(usage: Usage, prices: TokenPrices) -> None:
-    uncached = Usage(usage.prompt_tokens, 0, usage.cache_write_tokens, usage.completion_tokens)
+    uncached = Usage(usage.prompt_tokens, 0, 0, usage.completion_tokens)
     paid, spared, full = cost(usage, prices), saved(usage, prices), cost(uncached, prices)
     assert paid is not None
     assert spared is not None
     assert paid + spared == full
-    if prices.cached_input <= prices.input:
+    if max(prices.cached_input, prices.cache_write, prices.cache_write_long) <= prices.input:
         assert spared >= 0
-    if usage.cached_tokens == 0:
+    if usage.cached_tokens == 0 and min(prices.cache_write, prices.cache_write_long) >= prices.input:
+        assert spared <= 0
+    if usage.cached_tokens == usage.cache_write_tokens == 0:
         assert spared == 0
 
 
@@ -63,6 +72,7 @@ def test_picos_are_additive(one: Usage, two: Usage, prices: TokenPrices) -> None
         one.cached_tokens + two.cached_tokens,
         one.cache_write_tokens + two.cache_write_tokens,
         one.completion_tokens + two.completion_tokens,
+        long_write_tokens=one.long_write_tokens + two.long_write_tokens,
     )
     assert cost_pico(both, prices) == cost_pico(one, prices) + cost_pico(two, prices)
 
@@ -77,10 +87,10 @@ def test_an_unknown_price_is_a_state_and_zero_is_zero() -> None:
 
 
 def test_half_a_nano_dollar_rounds_up() -> None:
-    assert cost(Usage(1, 0, 0, 0), TokenPrices(499, 0, 0, 0)) == 0
-    assert cost(Usage(1, 0, 0, 0), TokenPrices(500, 0, 0, 0)) == 1
-    assert cost(Usage(1, 0, 0, 0), TokenPrices(1499, 0, 0, 0)) == 1
-    assert cost(Usage(1, 0, 0, 0), TokenPrices(1500, 0, 0, 0)) == 2
+    assert cost(Usage(1, 0, 0, 0), TokenPrices(499, 0, 0, 0, 0)) == 0
+    assert cost(Usage(1, 0, 0, 0), TokenPrices(500, 0, 0, 0, 0)) == 1
+    assert cost(Usage(1, 0, 0, 0), TokenPrices(1499, 0, 0, 0, 0)) == 1
+    assert cost(Usage(1, 0, 0, 0), TokenPrices(1500, 0, 0, 0, 0)) == 2
 
 
 @given(st.integers(-(10**18), 10**18))
@@ -93,10 +103,10 @@ def test_usd_is_an_exact_json_number(nano: int) -> None:
 
 def test_prices_as_people_write_them() -> None:
     found = token_prices(Prices(input=0.42, cached_input=0.042, output=0.42), "deepseek-chat")
-    assert found == TokenPrices(input=420_000, cached_input=42_000, cache_write=420_000, output=420_000)
-    assert (
-        token_prices(Prices(input=3.0, cached_input=0.3, output=15.0, cache_write=3.75), "m").cache_write == 3_750_000
-    )
+    assert found == TokenPrices(420_000, 42_000, 420_000, 420_000, 420_000)
+    written = token_prices(Prices(input=3.0, cached_input=0.3, output=15.0, cache_write=3.75), "m")
+    assert (written.cache_write, written.cache_write_long) == (3_750_000, 3_750_000)
+    assert token_prices(Prices(input=3.0, output=15.0, cache_write_long=6.0), "m").cache_write_long == 6_000_000
     assert usd_per_mtok(42_000) == "0.042"
     # 1,000 prompt tokens of which 600 hit, 100 answered: 400 * 0.42 + 600 * 0.042 + 100 * 0.42 per million.
     assert cost(Usage(1000, 600, 400, 100), found) == 235_200
@@ -105,7 +115,7 @@ def test_prices_as_people_write_them() -> None:
 
 def test_a_token_without_a_price_of_its_own_costs_what_input_does() -> None:
     found = token_prices(Prices(input=1.0, output=2.0), "m")
-    assert found == TokenPrices(input=1_000_000, cached_input=1_000_000, cache_write=1_000_000, output=2_000_000)
+    assert found == TokenPrices(1_000_000, 1_000_000, 1_000_000, 2_000_000, 1_000_000)
     # Nothing is said to be saved where no discount is known.
     assert saved(Usage(1000, 600, 0, 100), found) == 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from radixa.gateway.app import App
 from radixa.gateway.auth import Identity, KeyRing
 from radixa.gateway.state import Gateway
 from radixa.providers.local import LocalProvider
+from radixa.providers.registry import upstreams
 from radixa.store.base import Account
 from radixa.store.sql import SqlStore, ensure_first_account, open_store
 from tests.gateway.fakes import ByteTokenizer, Client, FakeEngine, PlainTemplate
@@ -57,7 +58,7 @@ def store(tmp_path: Path, migrated: Path) -> Iterator[SqlStore]:
 
 
 @pytest.fixture
-async def build(store: SqlStore) -> AsyncIterator[Build]:
+async def build(store: SqlStore, tmp_path: Path) -> AsyncIterator[Build]:
     """Makes a world; every engine request of it must have ended when the test does."""
     worlds = []
 
@@ -71,6 +72,7 @@ async def build(store: SqlStore) -> AsyncIterator[Build]:
         max_body_bytes: int = 100_000,
         body_timeout_s: float = 60.0,
         attach: bool = True,
+        environ: Mapping[str, str] | None = None,
     ) -> World:
         engine = engine or FakeEngine()
         config = Config(
@@ -83,7 +85,8 @@ async def build(store: SqlStore) -> AsyncIterator[Build]:
         )
         account = ensure_first_account(store)
         keys = KeyRing(store) if auth else KeyRing(store, Identity(account.id, "", admin=True))
-        gateway = Gateway(config, store, keys)
+        gateway = Gateway(config, store, keys, tmp_path, upstreams(config.providers, environ or {}))
+        gateway.ledger.start()
         if attach:
             gateway.attach(LocalProvider("fake-model", engine, ByteTokenizer(), PlainTemplate()))
         _, secret = store.create_key(account.id, "first", admin=True)

@@ -32,6 +32,7 @@ async def test_a_whole_answer(world: World) -> None:
         "total_tokens": 29,
         "cached_tokens": 0,
         "prompt_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 20},
+        "completion_tokens_details": {"reasoning_tokens": 0},
         "radixa": {
             "served_by": "fake-model",
             "cost_usd": 0.00001218,  # (20 + 9) tokens at 0.42 $ a million

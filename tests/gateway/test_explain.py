@@ -246,12 +246,12 @@ async def test_token_ids_are_explained(world: World) -> None:
         ({"prompt": ""}, 400, "prompt"),
         ({"prompt": "x", "echo": True}, 400, "echo"),
         ({"messages": [{"role": "user", "content": "x"}], "temperature": 3}, 400, "temperature"),
-        ({"messages": [{"role": "user", "content": "x"}], "tools": [{}]}, 400, "tools"),
+        ({"messages": [{"role": "user", "content": "x"}], "tools": [{}]}, 400, "tools[0].type"),
         ({"messages": [{"role": "user", "content": "x"}], "top_logprobs": 2}, 400, "top_logprobs"),
         ({"messages": [{"role": "user", "content": "x"}], "model": "nobody"}, 404, None),
         ({"messages": [{"role": "user", "content": "x" * 1000}]}, 400, "messages"),
         ({"messages": [{"role": "user", "content": "x"}], "pin": True, "prompt_cache": False}, 400, "pin"),
-        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, 400, "messages[0].content[0].type"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, 400, "messages[0].content[0].image_url"),
     ],
 )
 async def test_a_body_is_checked_as_completions_check_it(

@@ -81,7 +81,7 @@ async def test_a_known_key_costs_no_database(world: World, monkeypatch: pytest.M
     def refuse(digest: str) -> None:
         raise AssertionError("asked the store")
 
-    monkeypatch.setattr(world.store, "key_by_digest", refuse)
+    monkeypatch.setattr(world.store, "credential", refuse)
     assert (await world.client.get("/v1/models")).status == 200
 
 

@@ -69,7 +69,7 @@ async def test_a_large_body_is_decoded_in_another_thread(world: World, monkeypat
     monkeypatch.setattr(decode.BodyDecoder, "__call__", noting)
     for size in (100, 300_000):
         await world.client.chat("x" * size)
-    assert [thread is threading.main_thread() for thread in threads] == [True, False]
+    assert [thread is threading.main_thread() for thread in threads] == [True, True, False, False]
 
 
 @pytest.mark.parametrize(
@@ -142,8 +142,11 @@ def test_values_are_counted_outside_of_strings_alone(value: Any, limit: int) -> 
             assert count(value) <= limit
 
 
-@pytest.mark.parametrize("value", [None, [], [{"type": "function"}], {}, "auto", 5, True])
-async def test_tools_are_looked_for_and_not_read(world: World, value: Any) -> None:
+TOOL = {"type": "function", "function": {"name": "f"}}
+
+
+@pytest.mark.parametrize("value", [None, [], [TOOL], {}, "auto", 5, True])
+async def test_tools_are_refused_and_none_are_well(world: World, value: Any) -> None:
     for name in ("tools", "functions"):
         answer = await world.client.chat(**{name: value})
         if value is None or value == []:

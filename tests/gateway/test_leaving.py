@@ -84,6 +84,8 @@ async def test_an_engine_that_dies_in_mid_answer(build: Build) -> None:
     world = build(FakeEngine(fails_at=3))
     answer = await world.client.chat()
     assert answer.status == 503
+    # Nothing of it was delivered.
+    assert "radixa_completion_tokens_total{" not in (await world.client.get("/metrics")).body.decode()
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
@@ -103,8 +105,8 @@ async def test_an_engine_that_dies_in_mid_stream(build: Build, path: str) -> Non
     assert b"[DONE]" not in answer.body
     metrics = (await world.client.get("/metrics")).body.decode()
     assert f'radixa_requests_total{{route="{path}",status="503"}} 1.0' in metrics
-    # An answer that was not finished is not counted as one.
-    assert "radixa_completion_tokens_total{" not in metrics
+    # What was delivered counts.
+    assert 'radixa_completion_tokens_total{model="fake-model"} 3.0' in metrics
 
 
 async def test_a_bug_is_a_500_with_the_request_id_and_a_traceback_in_the_log(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +14,8 @@ from radixa.core.config import Config, ModelEntry, Prices
 from radixa.core.errors import ConfigError, ModelNotFound
 from radixa.core.money import TokenPrices
 from radixa.engine.base import EngineStats
-from radixa.gateway import catalogue as catalogue_module
 from radixa.gateway.auth import KeyRing
-from radixa.gateway.catalogue import Catalogue, entries_with, shipped
+from radixa.gateway.catalogue import Catalogue, Missing, entries_with, offers, shipped
 from radixa.gateway.state import Gateway
 from radixa.kv.tiers.base import TierStats
 from radixa.providers.local import LocalProvider
@@ -228,13 +228,19 @@ async def test_an_operators_entries(build: Build) -> None:
     assert len(entries_with(entries)) == len(shipped()) + 3
 
 
+def nobody(provider: str) -> Missing:
+    return Missing("no key", f"set {provider.upper()}_API_KEY")
+
+
 def test_prices_change_on_their_day(monkeypatch: pytest.MonkeyPatch) -> None:
     prices = (
         Prices(input=2.0, cached_input=1.0, output=2.0, since="2026-06-01"),
         Prices(input=1.0, cached_input=0.5, output=1.0),
         Prices(input=3.0, cached_input=1.5, output=3.0, since="2027-01-01"),
     )
-    found = Catalogue([ModelEntry("m", "openai", prices=prices)], own="own", context=1000, sandbox=True)
+    found = Catalogue(
+        [ModelEntry("m", "openai", prices=prices)], own="own", context=1000, sandbox=True, available=nobody
+    )
 
     class Clock(datetime):
         day = ""
@@ -243,10 +249,10 @@ def test_prices_change_on_their_day(monkeypatch: pytest.MonkeyPatch) -> None:
         def now(cls, tz: Any = None) -> Clock:
             return cls.fromisoformat(f"{cls.day}T12:00:00").replace(tzinfo=UTC)
 
-    monkeypatch.setattr(catalogue_module, "datetime", Clock)
+    monkeypatch.setattr(offers, "datetime", Clock)
     for Clock.day, price in [("2026-05-31", 1), ("2026-06-01", 2), ("2026-12-31", 2), ("2027-01-01", 3)]:
         assert found.resolve("m").prices == TokenPrices(
-            price * 1_000_000, price * 500_000, price * 1_000_000, price * 1_000_000
+            price * 1_000_000, price * 500_000, price * 1_000_000, price * 1_000_000, price * 1_000_000
         )
 
 
@@ -258,14 +264,14 @@ def test_prices_change_on_their_day(monkeypatch: pytest.MonkeyPatch) -> None:
         (ModelEntry("m", "openai", shutdown_date="2027-13-01"), "m: shutdown_date = '2027-13-01': expected a day"),
     ],
 )
-def test_a_catalogue_that_cannot_be(store: SqlStore, entry: ModelEntry, says: str) -> None:
+def test_a_catalogue_that_cannot_be(store: SqlStore, tmp_path: Path, entry: ModelEntry, says: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(says)):
-        Gateway(Config(models=(entry,)), store, KeyRing(store))
+        Gateway(Config(models=(entry,)), store, KeyRing(store), tmp_path)
 
 
 def test_a_name_nobody_knows() -> None:
     with pytest.raises(ModelNotFound, match="`x` does not exist"):
-        Catalogue(shipped(), own="own", context=10, sandbox=True).resolve("x")
+        Catalogue(shipped(), own="own", context=10, sandbox=True, available=nobody).resolve("x")
 
 
 def test_cached_input_is_the_providers_share_of_the_list_price() -> None:

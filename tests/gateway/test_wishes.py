@@ -47,25 +47,29 @@ CASES: list[tuple[dict[str, Any], CachePolicy, CachePolicy]] = [
     *kept({"pin": True}, pin=True),
     ({"high_priority": False}, ON, OFF),
     ({"pin": False}, ON, OFF),
-    *kept({"cache_control": TTL}, ttl=3600),
-    *kept({"cache_control": {"type": "ephemeral"}}, ttl=300),
-    *kept({"content": PART}, ttl=300),
-    *kept({"content": BREAKPOINT}, ttl=43_200),
-    *kept({"content": PART, "cache_control": TTL}, ttl=3600),
+    *kept({"cache_control": TTL}, ttl=3600, explicit=True),
+    *kept({"cache_control": {"type": "ephemeral"}}, ttl=300, explicit=True),
+    *kept({"content": PART}, ttl=300, explicit=True),
+    *kept({"content": BREAKPOINT}, ttl=43_200, explicit=True),
+    *kept({"content": PART, "cache_control": TTL}, ttl=3600, explicit=True),
     *kept({"prompt_cache_retention": "24h"}, ttl=86_400),
     ({"prompt_cache_retention": "in_memory"}, ON, OFF),
     *kept({"prompt_cache_options": {"mode": "explicit", "ttl": "30m"}}, ttl=1800),
     ({"prompt_cache_options": {"mode": "implicit"}}, ON, OFF),
     # The longest holds.
-    *kept({"prompt_cache_options": {"ttl": "30m"}, "cache_ttl_seconds": 60, "content": PART}, ttl=1800),
+    *kept({"prompt_cache_options": {"ttl": "30m"}, "cache_ttl_seconds": 60, "content": PART}, ttl=1800, explicit=True),
     *kept({"cache_ttl_seconds": 60, "high_priority": True, "pin": True}, ttl=60, priority=True, pin=True),
     # These name or tag; they ask for nothing.
     (
         {"prompt_cache_key": "k", "session_id": "s", "cache_salt": "x"},
-        CachePolicy(session="s"),
-        CachePolicy(read=False, write=False, session="s"),
+        CachePolicy(session="s", key="k"),
+        CachePolicy(read=False, write=False, session="s", key="k"),
     ),
-    ({"prompt_cache_key": "k"}, CachePolicy(session="k"), CachePolicy(read=False, write=False, session="k")),
+    (
+        {"prompt_cache_key": "k"},
+        CachePolicy(session="k", key="k"),
+        CachePolicy(read=False, write=False, session="k", key="k"),
+    ),
 ]
 
 

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from radixa.core.base import CachePolicy, GenerateChunk, GenerateRequest, Message, Miss, SamplingParams, Usage
+from radixa.core.base import CachePolicy, GenerateChunk, GenerateRequest, Miss, SamplingParams, Usage
+from radixa.core.conversation import Conversation, ConversationMessage, ConversationRole, Text
 from radixa.core.errors import ContextTooLong, EngineUnavailable, InvalidRequest, RadixaError
 from radixa.core.tokens import pack, unpack
 from radixa.engine.base import EngineRequest
@@ -35,6 +36,10 @@ def request(**fields: object) -> GenerateRequest:
     return GenerateRequest(**{**given, **fields})  # type: ignore[arg-type]
 
 
+def said(*messages: tuple[ConversationRole, str]) -> Conversation:
+    return Conversation(tuple(ConversationMessage(role, (Text(text),)) for role, text in messages))
+
+
 async def chunks(provider: LocalProvider, **fields: object) -> list[GenerateChunk]:
     return [chunk async for chunk in provider.generate(request(**fields))]
 
@@ -58,7 +63,7 @@ async def test_an_answer_in_chunks(provider: LocalProvider) -> None:
 
 
 async def test_messages_go_through_the_template_and_ids_as_they_are(provider: LocalProvider) -> None:
-    await chunks(provider, messages=(Message("user", "hi"),))
+    await chunks(provider, conversation=said(("user", "hi")))
     await chunks(provider, token_ids=pack([1, 256]))
     first, second = engine_of(provider).requests
     assert bytes(unpack(first.token_ids)) == b"user: hi\nassistant: "
@@ -66,8 +71,8 @@ async def test_messages_go_through_the_template_and_ids_as_they_are(provider: Lo
 
 
 async def test_the_engine_is_told_whose_turn_each_stretch_is(provider: LocalProvider) -> None:
-    thinking = Message("assistant", "<think>hm</think>yes")
-    await chunks(provider, messages=(Message("system", "Be brief."), Message("user", "é?"), thinking))
+    talk = said(("system", "Be brief."), ("user", "é?"), ("assistant", "<think>hm</think>yes"))
+    await chunks(provider, conversation=talk)
     await chunks(provider, prompt="user: hi")
     chat, plain = engine_of(provider).requests
     told, start = [], 0
@@ -87,7 +92,7 @@ async def test_the_engine_is_told_whose_turn_each_stretch_is(provider: LocalProv
 
 
 async def test_a_prompt_is_prepared_once(provider: LocalProvider, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = request(messages=(Message("user", "hi"),))
+    asked = request(conversation=said(("user", "hi")))
     prompt = await provider.prepare(asked)
     bare = await provider.prepare(asked, add_generation_prompt=False)
     assert bytes(unpack(bare.token_ids)) == b"user: hi\n"
@@ -115,7 +120,7 @@ async def test_no_seed_stays_no_seed(provider: LocalProvider) -> None:
         ({"prompt": ""}, InvalidRequest, "prompt"),
         ({"token_ids": b""}, InvalidRequest, "prompt"),
         ({"prompt": "x" * 1000}, ContextTooLong, "prompt"),
-        ({"messages": (Message("user", "x" * 1000),)}, ContextTooLong, "messages"),
+        ({"conversation": said(("user", "x" * 1000))}, ContextTooLong, "messages"),
         ({"prompt": "x" * 996}, ContextTooLong, "prompt"),
     ],
 )

@@ -11,7 +11,8 @@ from time import perf_counter_ns
 from typing import Any
 
 from radixa.bench.belady import belady, routes
-from radixa.bench.traces import BLOCK_TOKENS, Request, Trace, read
+from radixa.bench.ledger_trace import is_ledger, read_ledger
+from radixa.bench.traces import Request, Trace, read
 from radixa.core.errors import InvalidRequest
 from radixa.core.progress import Progress
 from radixa.core.tokens import TOKEN_BYTES, count
@@ -73,20 +74,22 @@ class ReplayResult:
 
 
 def replay(
-    trace: Path,
+    trace: Path | str,
     policies: Sequence[str],
     capacities: Sequence[int],
     *,
     page_size: int = 1,
     retention_budget: float = RETENTION_BUDGET,
+    api_key: str | None = None,
     progress: Progress | None = None,
 ) -> list[ReplayResult]:
-    """Replay the file `trace` under every policy at every capacity, in that order.
+    """Replay `trace` under every policy at every capacity, in that order: a file of requests, or a ledger, which may
+    also be a database's URL or a server's, asked with `api_key`.
 
     A capacity is in blocks on a block trace and in tokens on a token trace; a page size is for token traces. What a
     token trace says of sessions, roles and retention is told to policies that look at it, with `retention_budget` as
     the share of the capacity that may be retained; the others do not notice it. `progress` is called as
-    `progress("lru at 1,000", requests done, requests)`, for the bounds first. TraceError where the file is no trace,
+    `progress("lru at 1,000", requests done, requests)`, for the bounds first. TraceError where it is no trace,
     ConfigError where there is no such policy, InvalidRequest where a number cannot be; its `param` names the one that
     is wrong.
     """
@@ -100,9 +103,11 @@ def replay(
     if not 0 <= retention_budget <= 1:
         message = f"retention budget is {retention_budget}; expected a share from 0 to 1"
         raise InvalidRequest(message, param="retention_budget")
-    loaded = read(trace)
+    source = str(trace)
+    loaded = read_ledger(source, api_key) if is_ledger(source) else read(Path(trace))
     if loaded.unit == "block" and page_size != 1:
-        message = f"page size is {page_size}; a block trace has pages of {BLOCK_TOKENS} tokens already, leave it at 1"
+        pages = f"pages of {loaded.block_tokens} tokens"
+        message = f"page size is {page_size}; a block trace has {pages} already, leave it at 1"
         raise InvalidRequest(message, param="page_size")
     units = loaded.prompt_units
     bound, foreseen = _bounds(loaded, capacities, page_size, progress)
@@ -225,7 +230,7 @@ def _spans(request: Request) -> list[Span]:
 
 def _tokens(trace: Trace, request: Request, hit: int) -> int:
     """Tokens in `hit` leading units of a request. The last block of a prompt may be only partly filled."""
-    return min(hit * BLOCK_TOKENS, request.prompt_tokens) if trace.unit == "block" else hit
+    return min(hit * trace.block_tokens, request.prompt_tokens) if trace.unit == "block" else hit
 
 
 def _rate(hit: int, units: int) -> float:

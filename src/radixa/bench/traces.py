@@ -17,7 +17,7 @@ from radixa.core.errors import TraceError
 from radixa.core.tokens import count, pack
 
 BLOCK_TOKENS = 512
-"""Tokens a block of a block trace."""
+"""Tokens a block of Mooncake's traces."""
 
 TokenId = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Line = tuple[int, bytes]
@@ -46,6 +46,8 @@ class Request:
 class Trace:
     unit: Literal["token", "block"]
     requests: tuple[Request, ...]
+    block_tokens: int = BLOCK_TOKENS
+    """Tokens a block, where the unit is one."""
 
     @property
     def prompt_tokens(self) -> int:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from radixa.cli import bench, chat, config, demo, explain, keys, models, pull, replay, serve, tree
+from radixa.cli import bench, chat, config, demo, explain, keys, models, pull, replay, serve, tree, usage
 from radixa.cli.common import printable
 from radixa.core.errors import RadixaError
 
@@ -36,6 +36,7 @@ app.command("explain")(explain.explain)
 app.command("pull")(pull.pull)
 app.command("models")(models.models)
 app.add_typer(keys.app, name="keys")
+app.command("usage")(usage.usage)
 app.add_typer(config.app, name="config")
 
 

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from radixa.cli.common import Json, console, print_json, progress_bars
+from radixa.cli.common import ApiKey, Json, console, print_json, progress_bars
 
 if TYPE_CHECKING:
     from radixa.bench.replay import ReplayResult
 
 
 def replay(
-    trace: Annotated[Path, typer.Argument(help="JSONL: tokens ({prompt, output}) or blocks ({hash_ids}).")],
+    trace: Annotated[
+        str,
+        typer.Argument(help="JSONL: tokens ({prompt, output}) or blocks ({hash_ids}); or a ledger: database or URL."),
+    ],
     policy: Annotated[list[str] | None, typer.Option("--policy", help="An eviction policy; may be repeated.")] = None,
     capacity: Annotated[
-        list[int] | None, typer.Option("--capacity", min=1, help="Tokens, or blocks of 512; may be repeated.")
+        list[int] | None, typer.Option("--capacity", min=1, help="Tokens, or blocks; may be repeated.")
     ] = None,
     page_size: Annotated[int, typer.Option("--page-size", min=1, help="Tokens a page; for token traces.")] = 1,
     retention_budget: Annotated[
@@ -29,6 +32,7 @@ def replay(
     ] = None,
     per_request: Annotated[bool, typer.Option("--per-request", help="With --json: each request's hit tokens.")] = False,
     as_json: Json = False,
+    api_key: ApiKey = None,
 ) -> None:
     """Replay a trace: the hit rate of each policy at each capacity, of an infinite cache, and Belady's.
 
@@ -54,12 +58,14 @@ def replay(
             capacity or [100_000],
             page_size=page_size,
             retention_budget=retention_budget,
+            api_key=api_key,
             progress=progress,
         )
     if html is not None:
         from radixa.bench.replay_page import page
+        from radixa.core.addresses import without_password
 
-        html.write_text(page(trace.name, results), "utf-8")
+        html.write_text(page(without_password(trace).rpartition("/")[2], results), "utf-8")
     if as_json:
         found = [result.as_json(per_request=per_request) for result in results]
         print_json(found[0] if len(found) == 1 else found)

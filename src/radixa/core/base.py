@@ -10,8 +10,14 @@ from typing import Annotated, Literal
 
 import msgspec
 
-FinishReason = Literal["stop", "length", "error"]
-"""Why an answer ended: a stop token or string, the token limit, the engine failed."""
+from radixa.core.conversation import Conversation
+
+FinishReason = Literal["stop", "length", "error", "tool_calls", "content_filter"]
+"""Why an answer ended: a stop token or string, the token limit, the engine failed, tools are to be called, a provider
+withheld the rest."""
+
+Dialect = Literal["chat", "completions", "responses", "messages"]
+"""The API a body is written in: OpenAI's three, and Anthropic's."""
 
 Role = Literal["system", "tool", "user", "assistant", "thinking", ""]
 """Whose turn a stretch of a prompt is; empty where it is not known."""
@@ -64,31 +70,49 @@ class CachePolicy(msgspec.Struct, frozen=True, omit_defaults=True):
     """It goes last until somebody drops it."""
     session: str = ""
     """The session it belongs to; empty for none."""
+    key: str = ""
+    """The caller's `prompt_cache_key`: requests of one key are to be answered at one place."""
+    explicit: bool = False
+    """The caller placed breakpoints of their own, so nobody else places any."""
 
 
 class Message(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One turn of a conversation, text only; `name` is passed to the chat template."""
+    """One message as a chat template takes it, text only."""
 
     role: str
     content: str
     name: str | None = None
 
 
+class Source(msgspec.Struct, frozen=True):
+    """A body as it came, for a provider that speaks its dialect: only fields that must change are changed."""
+
+    dialect: Dialect
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+    """The caller's own headers that belong to the dialect, such as `anthropic-beta`."""
+
+
 class GenerateRequest(msgspec.Struct, frozen=True):
     """A request after the gateway has understood it: whatever API it came through, a provider sees this.
 
-    Exactly one of `messages`, `prompt` and `token_ids` is set.
+    Exactly one of `source`, `conversation`, `prompt` and `token_ids` is set; with a `source`, `sampling` repeats what
+    the gateway read of it and the body itself holds.
     """
 
     request_id: str
     model: str
+    """As the provider calls it."""
     namespace: str
     """Whose cache entries may be seen: `"account"` or `"account/salt"`."""
     sampling: SamplingParams
     cache: CachePolicy
-    messages: tuple[Message, ...] | None = None
+    conversation: Conversation | None = None
     prompt: str | None = None
     token_ids: bytes | None = None
+    source: Source | None = None
+    stream: bool = False
+    """Whether the caller wants the answer piece by piece."""
     n: int = 1
     """Answers wanted; their chunks carry `index` 0 to n - 1."""
     open_ended: bool = False
@@ -101,6 +125,14 @@ class TokenLogprob(msgspec.Struct, frozen=True):
     token_id: int
     logprob: float
     top: tuple[tuple[int, float], ...] = ()
+
+
+class TextLogprob(msgspec.Struct, frozen=True):
+    """The same in the tokens' own bytes, which need no tokenizer to be read: a character may need several tokens."""
+
+    token: bytes
+    logprob: float
+    top: tuple[tuple[bytes, float], ...] = ()
 
 
 class Miss(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -147,10 +179,16 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=False):
     cached_tokens: int = 0
     """Prompt tokens whose KV was reused."""
     cache_write_tokens: int = 0
-    """Prompt tokens newly kept in the tree."""
+    """Prompt tokens newly kept: in the tree, or by an upstream that says so."""
     completion_tokens: int = 0
     disk_tokens: int = 0
     """Those of the cached tokens that came from disk."""
+    long_write_tokens: int = 0
+    """Those of the written tokens that an upstream keeps for an hour or longer, at a price of their own."""
+    reasoning_tokens: int = 0
+    """Those of the completion that were thought and not said."""
+    estimated: bool = False
+    """The upstream never said: these are counts of what was sent and delivered, about four bytes a token."""
     miss: Miss | None = None
     """None where all but the prompt's last token was reused."""
     volatile: Volatile | None = None
@@ -164,12 +202,34 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=False):
         return self.prompt_tokens + self.completion_tokens
 
 
+class ToolCallDelta(msgspec.Struct, frozen=True):
+    """A piece of a tool call: the first one of a `position` has `id` and `name`, all have more of the `arguments`."""
+
+    position: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
 class GenerateChunk(msgspec.Struct, frozen=True):
-    """A piece of one answer. The last chunk of each answer has a `finish_reason` and its `usage`."""
+    """A piece of one answer. The last chunk of each answer has a `finish_reason`; the last of all has the `usage`.
+
+    An engine of ours gives each answer's own usage, with its first chunk as it stands then and with its last; an
+    upstream gives one for all answers.
+    """
 
     index: int
-    text: str
+    text: str = ""
     token_ids: tuple[int, ...] = ()
-    logprobs: tuple[TokenLogprob, ...] | None = None
+    logprobs: tuple[TextLogprob, ...] | None = None
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
+    reasoning: str = ""
+    tool_calls: tuple[ToolCallDelta, ...] = ()
+    signature: str = ""
+    """The provider's proof of the `reasoning` before it."""
+    raw: bytes = b""
+    """In the caller's own dialect, where the provider speaks it: the JSON of one event of a stream, or of the whole
+    answer. It goes out as it is, but for its usage."""
+    event: str = ""
+    """The event's name beside `raw`, where the dialect names events."""

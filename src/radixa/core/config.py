@@ -49,6 +49,8 @@ class StoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """False serves upstream models alone: no model is loaded, no engine started."""
     model: str = "smollm2"
     device: Literal["cpu", "cuda"] = "cpu"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -68,6 +70,8 @@ class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class CacheConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     default: Literal["auto", "opt-in"] = "auto"
+    normalise_billing_line: bool = True
+    """Claude Code's first line changes with every request; make it the same for all before anything is cached."""
     enabled: bool = True
     eviction: Literal["lru", "arc", "default"] = "default"
     force_miss: bool = False
@@ -96,6 +100,13 @@ class CacheConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return "force_miss" if self.force_miss else "radix"
 
 
+class AccountsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    free_credits_usd: Annotated[float, Meta(ge=0, le=1e6)] = 1.0
+    """What a new account begins with."""
+    self_signup: bool = False
+    """Whether anyone may open an account."""
+
+
 class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Dollars per million tokens, as people write them; integers from here on (`core.money`).
 
@@ -108,6 +119,8 @@ class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     output: float | None = None
     cache_write: float | None = None
     """None is the input price."""
+    cache_write_long: float | None = None
+    """Of what is kept for an hour or longer; None is the price of any other write."""
     since: str = ""
     """The first day (YYYY-MM-DD) they hold; empty is always."""
 
@@ -117,12 +130,40 @@ class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     id: str
     provider: str
+    """`radixa`, the embedded engine, or a name under `[providers]`."""
     upstream_model: str = ""
+    """What the provider calls it; empty is the same as `id`."""
     prices: tuple[Prices, ...] = ()
     rpm: Count | None = None
     tpm: Count | None = None
+    concurrency: Count | None = None
+    """Requests of one account that may run at once."""
+    cached_weight: Annotated[float, Meta(ge=0, le=1)] = 1.0
+    """How much a cached token counts towards tokens per minute."""
     context: Count | None = None
     shutdown_date: str | None = None
+    fallbacks: tuple[str, ...] = ()
+    """Models that are asked in turn where this one's provider fails before it answers."""
+
+
+class ProviderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An upstream: `[providers.NAME]`."""
+
+    kind: Literal["openai", "deepseek", "openai-compatible", "vllm", "sglang", "llama.cpp", "anthropic", "gemini"]
+    base_url: str | tuple[str, ...] = ""
+    """Several are replicas of one server. Empty is the provider's own address."""
+    api_key_env: str = ""
+    """The variable that holds the key; empty is the kind's own, such as OPENAI_API_KEY, or none."""
+    api_key_file: str = ""
+    """A file that holds the key, instead."""
+    connect_timeout_s: Seconds = 5.0
+    first_byte_timeout_s: Seconds = 600.0
+    """From the request to the first byte of its answer."""
+    idle_timeout_s: Seconds = 120.0
+    """Between two pieces of a stream."""
+    retries: Annotated[int, Meta(ge=0, le=10)] = 2
+    """Further tries, where nothing of an answer came."""
+    max_connections: Positive = 1024
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -130,15 +171,18 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     store: StoreConfig = StoreConfig()
     engine: EngineConfig = EngineConfig()
     cache: CacheConfig = CacheConfig()
+    accounts: AccountsConfig = AccountsConfig()
     models: tuple[ModelEntry, ...] = ()
     """Entries added to the catalogue that ships, or replacing those of the same id."""
+    providers: dict[str, ProviderConfig] = {}
+    """Upstreams beside the four that are known by name, or in place of them."""
 
 
 MOST_THREADS_A_CORE = 4
 """More only wait for each other; some hundreds are more than a system gives."""
 _URL = re.compile(r"[a-z][\w+]*://", re.ASCII)
 
-SECTIONS: tuple[str, ...] = ("server", "store", "engine", "cache")
+SECTIONS: tuple[str, ...] = ("server", "store", "engine", "cache", "accounts")
 """The sections whose values are scalars, each also an environment variable."""
 
 
@@ -234,14 +278,19 @@ def _convert(raw: dict[str, Any], origins: dict[str, str], file: Path | None) ->
                 wanted = str(error) if isinstance(error, _Refused) else expected(hints[name])
                 raise ConfigError(f"{dotted} = {shown!r} ({origin}): expected {wanted}") from error
         sections[section] = kind(**values)
-    unknown = set(raw) - {*SECTIONS, "models"}
+    unknown = set(raw) - {*SECTIONS, "models", "providers"}
     if unknown:
-        raise ConfigError(f"[{min(unknown)}] ({file}): no such section; there are {', '.join((*SECTIONS, 'models'))}")
+        there = ", ".join((*SECTIONS, "models", "providers"))
+        raise ConfigError(f"[{min(unknown)}] ({file}): no such section; there are {there}")
     try:
         models = msgspec.convert(raw.get("models", []), tuple[ModelEntry, ...])
     except msgspec.ValidationError as error:
         raise ConfigError(f"[[models]] ({file}): {_plain(error)}") from error
-    return Config(**sections, models=models)
+    try:
+        providers = msgspec.convert(raw.get("providers", {}), dict[str, ProviderConfig])
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"[providers] ({file}): {_plain(error)}") from error
+    return Config(**sections, models=models, providers=providers)
 
 
 class _Refused(Exception):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 
 class RadixaError(Exception):
     """The root. `status`, `kind` and `code` are what the HTTP layer puts into an OpenAI-shaped error body."""
 
-    status: ClassVar[int] = 500
-    kind: ClassVar[str] = "server_error"
+    status: int = 500
+    kind: str = "server_error"
     code: str | None = None
     param: str | None = None
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    """Sent with the answer that says this, such as `retry-after`."""
 
     def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
         super().__init__(message)
@@ -84,12 +84,108 @@ class UnsupportedMediaType(InvalidRequest):
     status = 415
 
 
+class Conflict(InvalidRequest):
+    """409: it contradicts what is there already."""
+
+    status = 409
+
+
+class RateLimited(RadixaError):
+    """429: more than a limit allows now. `kind` is what there is too much of: `requests` or `tokens`.
+
+    `retry_ms` is when it would be admitted; None where it never will be, and trying again is pointless.
+    """
+
+    status = 429
+    kind = "requests"
+    code = "rate_limit_exceeded"
+
+    def __init__(
+        self, message: str, *, kind: str, retry_ms: int | None, headers: tuple[tuple[bytes, bytes], ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.retry_ms = retry_ms
+        self.headers = (*_retry(retry_ms), *headers)
+
+
+class QuotaExceeded(RadixaError):
+    """429: no credit, or a budget that is used up. Trying again is pointless."""
+
+    status = 429
+    kind = "insufficient_quota"
+    code = "insufficient_quota"
+    headers = ((b"x-should-retry", b"false"),)
+
+
+class StoreUnavailable(RadixaError):
+    """503: the database does not answer, and what it decides cannot be decided."""
+
+    status = 503
+    kind = "service_unavailable_error"
+    code = "store_unavailable"
+
+
 class EngineUnavailable(RadixaError):
     """503: the engine is not ready, or its process died while it worked on this request."""
 
     status = 503
     kind = "service_unavailable_error"
     code = "engine_unavailable"
+
+
+class UpstreamError(RadixaError):
+    """A provider's server failed: it cannot be reached, broke off, or answered with something that is no answer (502).
+
+    `retryable`: nothing of an answer came, so another try, or another provider, may do better. `retry_after` is how
+    many seconds the upstream itself asked to wait.
+    """
+
+    status = 502
+    kind = "upstream_error"
+    code = "upstream_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        retryable: bool = True,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, code=code)
+        if status is not None:
+            self.status = status
+        self.retryable = retryable
+        self.retry_after = retry_after
+
+
+class UpstreamTimeout(UpstreamError):
+    """504: the upstream did not connect, begin or go on in time."""
+
+    status = 504
+    code = "upstream_timeout"
+
+
+class UpstreamRefused(InvalidRequest):
+    """The upstream says that the request itself is wrong; its status (4xx), message, `param` and code go on."""
+
+    def __init__(self, message: str, *, status: int, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message, param=param, code=code)
+        self.status = status
+
+
+class LedgerUnavailable(RadixaError):
+    """503: what a request used cannot be written down, so it is not answered."""
+
+    status = 503
+    kind = "service_unavailable_error"
+    code = "ledger_unavailable"
+
+
+class RowsRefused(RadixaError):
+    """The database will never take one of the ledger's rows; adding them again would fail again."""
 
 
 class ConfigError(RadixaError):
@@ -112,3 +208,26 @@ class CallFailed(RadixaError):
         super().__init__(message)
         self.answered = answered
         """The HTTP status it answered with, where it did."""
+
+
+def unsupported(param: str, what: str) -> InvalidRequest:
+    """A parameter that the API has and whoever answers this request cannot serve."""
+    return InvalidRequest(f"Unsupported parameter: '{param}': {what}", param=param, code="unsupported_parameter")
+
+
+def _retry(ms: int | None) -> tuple[tuple[bytes, bytes], ...]:
+    """When to come again, in whole seconds and exactly; or that it is no use."""
+    if ms is None:
+        return ((b"x-should-retry", b"false"),)
+    ms = max(1, ms)
+    return ((b"retry-after", b"%d" % -(-ms // 1000)), (b"retry-after-ms", b"%d" % ms))
+
+
+_SHOWN_CHARACTERS = 100
+
+
+def shown(value: object) -> str:
+    """A caller's value as a message repeats it: enough to recognise it, never megabytes."""
+    # Python writes no integer of more than 4,300 digits.
+    text = "a very long number" if isinstance(value, int) and value.bit_length() > 4096 else str(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"

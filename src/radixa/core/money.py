@@ -28,16 +28,18 @@ class TokenPrices:
     cached_input: int
     cache_write: int
     output: int
+    cache_write_long: int
+    """For what is kept for an hour or longer."""
 
 
-FREE = TokenPrices(0, 0, 0, 0)
+FREE = TokenPrices(0, 0, 0, 0, 0)
 
 
 def token_prices(prices: Prices, model: str) -> TokenPrices | None:
     """The configuration's dollars per million tokens as integers; None where that of input or output is not given.
 
-    Without a price of its own a cached or written token costs what any input token does. ConfigError names `model` and
-    the price that cannot be.
+    Without a price of its own a cached or written token costs what any input token does, and one written for long what
+    any written one does. ConfigError names `model` and the price that cannot be.
     """
     given = {
         kind: _pico(price, f"{model}: price {kind}")
@@ -46,7 +48,8 @@ def token_prices(prices: Prices, model: str) -> TokenPrices | None:
     }
     if "input" not in given or "output" not in given:
         return None
-    return TokenPrices(**{"cached_input": given["input"], "cache_write": given["input"]} | given)
+    given = {"cached_input": given["input"], "cache_write": given["input"]} | given
+    return TokenPrices(**{"cache_write_long": given["cache_write"]} | given)
 
 
 def _pico(usd_per_mtok: float, where: str) -> int:
@@ -69,7 +72,8 @@ def cost_pico(usage: Usage, prices: TokenPrices) -> int:
     return (
         usage.plain_tokens * prices.input
         + usage.cached_tokens * prices.cached_input
-        + usage.cache_write_tokens * prices.cache_write
+        + (usage.cache_write_tokens - usage.long_write_tokens) * prices.cache_write
+        + usage.long_write_tokens * prices.cache_write_long
         + usage.completion_tokens * prices.output
     )
 
@@ -87,18 +91,25 @@ def cost(usage: Usage, prices: TokenPrices | None) -> int | None:
 def saved(usage: Usage, prices: TokenPrices | None) -> int | None:
     """The same request with nothing cached, less what it costs, in nano-dollars.
 
-    The tokens that hit would have been plain input. Both sides are rounded before they are subtracted, so that cost and
-    saving add up to what the uncached request would have cost.
+    With nothing cached every prompt token is plain input. Where keeping costs more than input, a request that only
+    wrote has saved less than nothing. Both sides are rounded before they are subtracted, so that cost and saving add up
+    to what the uncached request would have cost.
     """
     if prices is None:
         return None
-    uncached = cost_pico(usage, prices) + usage.cached_tokens * (prices.input - prices.cached_input)
+    uncached = usage.prompt_tokens * prices.input + usage.completion_tokens * prices.output
     return round_half_up(uncached) - round_half_up(cost_pico(usage, prices))
 
 
 def usd(nano: int) -> str:
     """Nano-dollars as dollars in exact decimal notation, a valid JSON number: 0 is `0`, 42 is `0.000000042`."""
     return _decimal(nano, 9)
+
+
+def nano(dollars: float) -> int | None:
+    """Dollars as people write them in nano-dollars; None where they have more than nine decimals, or are no number."""
+    exact = Decimal(repr(dollars)) * NANO_PER_USD
+    return int(exact) if exact.is_finite() and exact == int(exact) else None
 
 
 def _decimal(value: int, places: int) -> str:

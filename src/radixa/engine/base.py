@@ -83,7 +83,7 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 class EngineOutput(msgspec.Struct, frozen=True):
-    """What one step produced for one request. The last has `finish_reason` and `usage`; `fault` says why it failed."""
+    """What one step produced for one request. The last has `finish_reason`; `fault` says why it failed."""
 
     request_id: str
     text: str = ""
@@ -91,6 +91,7 @@ class EngineOutput(msgspec.Struct, frozen=True):
     logprobs: tuple[TokenLogprob, ...] | None = None
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
+    """So far, with the first token and with the last."""
     fault: Fault | None = None
 
 

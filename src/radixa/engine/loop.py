@@ -278,7 +278,8 @@ class EngineLoop:
             token_ids=(sampled.token,),
             logprobs=None if sampled.logprob is None else (sampled.logprob,),
             finish_reason=reason,
-            usage=sequence.usage if reason is not None else None,
+            # With the first token too: what the prompt cost is known, whatever becomes of the answer.
+            usage=sequence.usage if reason is not None or sequence.generated == 1 else None,
         )
 
     def _warmed(self, sequence: Sequence) -> EngineOutput:

@@ -1,27 +1,34 @@
-"""What chat and text completions do alike between a decoded body and its answer."""
+"""Between a body that was read and its answer: who answers, what may be used, what was."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
-from radixa.core.base import CachePolicy, FinishReason, GenerateChunk, GenerateRequest, Message, TokenLogprob
-from radixa.core.errors import InvalidRequest
+from msgspec.structs import replace
+
+from radixa.core.base import CachePolicy, GenerateChunk, GenerateRequest, SamplingParams, Source
+from radixa.core.conversation import Conversation
+from radixa.core.errors import EngineUnavailable, InvalidRequest, RadixaError, UpstreamError
+from radixa.gateway.accounting import Account, Use
+from radixa.gateway.base import Header, served_by
 from radixa.gateway.catalogue import Offer
-from radixa.gateway.generation import GenerationBody, check_supported, sampling
+from radixa.gateway.decode import decoded
+from radixa.gateway.dialects.base import ANY_VOCABULARY, Asked, Content
+from radixa.gateway.meter import Meter
 from radixa.gateway.request import Request
 from radixa.gateway.state import Gateway
-from radixa.gateway.usage import Meter
-from radixa.gateway.wishes import Mark, cache_policy, namespace
+from radixa.gateway.wishes import cache_policy, namespace
+from radixa.providers.base import Provider
 from radixa.providers.local import LocalProvider
 from radixa.providers.streams import closing, merged
 
+log = logging.getLogger("radixa.gateway")
+
 MAX_ANSWERS = 128
 """In one request, over all its prompts."""
-
-Content = str | bytes | tuple[Message, ...]
-"""A prompt: text, token ids, or messages."""
 
 
 @dataclass(slots=True)
@@ -30,131 +37,211 @@ class Answering:
 
     request: Request
     offer: Offer
-    local: LocalProvider
     meter: Meter
-    fingerprint: str
+    fingerprint: str | None
     chunks: AsyncIterator[GenerateChunk]
     count: int
     """Answers there will be: prompts times `n`."""
+    headers: tuple[Header, ...]
 
 
-async def begin(
-    gateway: Gateway,
-    request: Request,
-    body: GenerationBody,
-    prompts: Sequence[Content],
-    *,
-    max_tokens: int | None,
-    logprobs: int | None,
-    marks: Sequence[Mark] = (),
-) -> Answering:
+async def begin(gateway: Gateway, request: Request, asked: Asked) -> Answering:
     """Start answering: returns when the first chunk is there, so that until then an error has its own status.
 
-    `marks`: the prompts' cache breakpoints. From here on the client's leaving cancels the work.
+    Where a model's provider fails before it answers, the catalogue's fallbacks for it are asked in turn. From here on
+    the client's leaving cancels the work.
     """
-    offer = gateway.catalogue.resolve(body.model)
-    local = gateway.local
-    n = body.n or 1
-    if len(prompts) * n > MAX_ANSWERS:
+    first = gateway.offer(request, asked.model)
+    request.watch()
+    failure: RadixaError | None = None
+    for offer in (first, *map(gateway.catalogue.resolve, first.fallbacks)):
+        try:
+            return await _begin_at(gateway, request, asked, offer, instead_of=None if offer is first else first)
+        except RadixaError as error:
+            if not _may_do_better(error):
+                raise
+            failure = failure or error
+            log.warning("request %s: %s failed: %s", request.id, offer.id, error.message)
+    assert failure is not None
+    raise failure
+
+
+def _may_do_better(error: RadixaError) -> bool:
+    """Whether another provider may answer what this one did not."""
+    return isinstance(error, EngineUnavailable) or (isinstance(error, UpstreamError) and error.retryable)
+
+
+async def _begin_at(
+    gateway: Gateway, request: Request, asked: Asked, offer: Offer, instead_of: Offer | None
+) -> Answering:
+    provider = gateway.provider(offer)
+    wanted = await provider_requests(gateway, request, asked, offer, provider)
+    count = len(wanted) * asked.n
+    if count > MAX_ANSWERS:
         raise InvalidRequest(
-            f"Invalid 'n': {n} answers to {len(prompts)} prompts are {n * len(prompts)} answers. "
+            f"Invalid 'n': {asked.n} answers to {len(wanted)} prompts are {count} answers. "
             f"Expected at most {MAX_ANSWERS} in one request.",
             param="n",
             code="invalid_value",
         )
-    policy = cache_policy(body, gateway.config.cache.default, marks)
-    requests = [
-        asked(gateway, request, body, prompt, policy, max_tokens=max_tokens, logprobs=logprobs, number=number)
-        for number, prompt in enumerate(prompts)
-    ]
-    request.watch()
-    prepared = await asyncio.gather(*map(local.prepare, requests))
-    meter = Meter(offer, request.started, n, prepared, local.tokenizer)
-    streams = [
-        _numbered(local.generate(found, prompt), number * n)
-        for number, (found, prompt) in enumerate(zip(requests, prepared, strict=True))
-    ]
-    chunks = request.owns(merged(streams))
-    first = await anext(chunks)
-    whole = request.owns(_metered(gateway, request, meter, first, chunks))
-    return Answering(request, offer, local, meter, gateway.fingerprint, whole, len(requests) * n)
+    policy = wanted[0].cache
+    use = Use(
+        api=asked.dialect,
+        body_bytes=len(asked.body),
+        generated=count * wanted[0].sampling.max_tokens,
+        stream=asked.stream,
+        session=policy.session,
+        namespace=wanted[0].namespace,
+        fallback_from="" if instead_of is None else instead_of.id,
+    )
+    account = await gateway.accounting.open(request, offer, use)
+    try:
+        meter, streams = await _start(request, asked, offer, provider, wanted)
+        chunks = request.owns(merged(streams))
+        first = await anext(chunks, None)
+        if first is None:
+            raise UpstreamError(f"{offer.provider} answered with an empty stream.")
+    except asyncio.CancelledError:
+        account.abandon()
+        raise
+    except BaseException:
+        account.refund()
+        raise
+    whole = request.owns(_accounted(account, meter, count, first, chunks, delivers=asked.stream))
+    headers = (*served_by(offer.served_by), *account.headers())
+    if instead_of is not None:
+        headers += ((b"x-radixa-fallback-from", instead_of.id.encode("ascii", "replace")),)
+    fingerprint = gateway.fingerprint if isinstance(provider, LocalProvider) else None
+    return Answering(request, offer, meter, fingerprint, whole, count, headers)
 
 
-def asked(
+async def provider_requests(
+    gateway: Gateway, request: Request, asked: Asked, offer: Offer, provider: Provider
+) -> list[GenerateRequest]:
+    """What the provider is asked: the body as it came, where it speaks its dialect, else every prompt of it."""
+    default = gateway.config.cache.default
+    if asked.dialect in provider.dialects:
+        policy = replace(cache_policy(asked.wishes, default), explicit=asked.explicit)
+        params = SamplingParams(max_tokens=asked.max_tokens or gateway.config.engine.default_max_tokens)
+        source = Source(asked.dialect, asked.body, asked.headers)
+        return [_request(gateway, request, asked, offer, params, policy, source=source)]
+    vocab_size = provider.engine.info.vocab_size if isinstance(provider, LocalProvider) else ANY_VOCABULARY
+    understood = await decoded(asked.body, lambda: asked.understand(vocab_size))
+    policy = replace(cache_policy(asked.wishes, default, understood.marks), explicit=asked.explicit)
+    return [
+        prompt_request(gateway, request, asked, offer, prompt, understood.sampling, policy, number)
+        for number, prompt in enumerate(understood.prompts)
+    ]
+
+
+def prompt_request(
     gateway: Gateway,
     request: Request,
-    body: GenerationBody,
+    asked: Asked,
+    offer: Offer,
     prompt: Content,
+    params: SamplingParams,
     policy: CachePolicy,
-    *,
-    max_tokens: int | None,
-    logprobs: int | None,
     number: int = 0,
 ) -> GenerateRequest:
-    """One prompt of a body as a provider takes it. InvalidRequest for what the body's types do not exclude."""
-    check_supported(body)
-    return GenerateRequest(
-        request_id=f"{request.id}-{number}",
-        model=body.model or gateway.local.name,
-        namespace=namespace(request.identity.account_id, body.cache_salt),
-        sampling=sampling(
-            body,
-            max_tokens=gateway.config.engine.default_max_tokens if max_tokens is None else max_tokens,
-            logprobs=logprobs,
-            vocab_size=gateway.local.engine.info.vocab_size,
-        ),
-        cache=policy,
-        messages=prompt if isinstance(prompt, tuple) else None,
+    """One prompt of a body as a provider takes it."""
+    if asked.max_tokens is None:
+        params = replace(params, max_tokens=gateway.config.engine.default_max_tokens)
+    return _request(
+        gateway,
+        request,
+        asked,
+        offer,
+        params,
+        policy,
+        number=number,
+        conversation=prompt if isinstance(prompt, Conversation) else None,
         prompt=prompt if isinstance(prompt, str) else None,
         token_ids=prompt if isinstance(prompt, bytes) else None,
-        n=body.n or 1,
-        open_ended=max_tokens is None,
     )
+
+
+def _request(
+    gateway: Gateway,
+    request: Request,
+    asked: Asked,
+    offer: Offer,
+    params: SamplingParams,
+    policy: CachePolicy,
+    *,
+    number: int = 0,
+    conversation: Conversation | None = None,
+    prompt: str | None = None,
+    token_ids: bytes | None = None,
+    source: Source | None = None,
+) -> GenerateRequest:
+    return GenerateRequest(
+        request_id=f"{request.id}-{number}",
+        model=offer.target,
+        namespace=namespace(request.identity.account_id, asked.wishes.cache_salt),
+        sampling=params,
+        cache=policy,
+        conversation=conversation,
+        prompt=prompt,
+        token_ids=token_ids,
+        source=source,
+        stream=asked.stream,
+        n=asked.n,
+        open_ended=asked.max_tokens is None,
+    )
+
+
+async def _start(
+    request: Request, asked: Asked, offer: Offer, provider: Provider, wanted: list[GenerateRequest]
+) -> tuple[Meter, list[AsyncIterator[GenerateChunk]]]:
+    """The answers' streams, of which nothing was read yet, and the meter that will watch them."""
+    if isinstance(provider, LocalProvider):
+        prepared = await asyncio.gather(*map(provider.prepare, wanted))
+        meter = Meter(offer, request.started, asked.n, prepared, provider.tokenizer)
+        streams = [provider.generate(found, prompt) for found, prompt in zip(wanted, prepared, strict=True)]
+    else:
+        meter = Meter(offer, request.started, asked.n, sent_bytes=len(asked.body))
+        streams = [provider.generate(found) for found in wanted]
+    return meter, [_numbered(stream, number * asked.n) for number, stream in enumerate(streams)]
 
 
 async def _numbered(chunks: AsyncIterator[GenerateChunk], offset: int) -> AsyncIterator[GenerateChunk]:
     """The answers of one prompt among several, numbered on from those of the prompts before it."""
     async with closing(chunks) as found:
         async for chunk in found:
-            if offset:
-                yield GenerateChunk(
-                    chunk.index + offset, chunk.text, chunk.token_ids, chunk.logprobs, chunk.finish_reason, chunk.usage
-                )
-            else:
-                yield chunk
+            yield replace(chunk, index=chunk.index + offset) if offset else chunk
 
 
-async def _metered(
-    gateway: Gateway,
-    request: Request,
+async def _accounted(
+    account: Account,
     meter: Meter,
+    count: int,
     first: GenerateChunk,
     rest: AsyncIterator[GenerateChunk],
+    *,
+    delivers: bool,
 ) -> AsyncIterator[GenerateChunk]:
-    """All chunks, seen by the meter; after the last one the request counts as answered."""
-    meter.note(first)
-    yield first
-    async for chunk in rest:
-        meter.note(chunk)
-        yield chunk
-    gateway.answered(request.identity.account_id, meter)
+    """All chunks, seen by the meter. The request is in the ledger before the last of them goes out, however it ends.
 
-
-@dataclass(slots=True)
-class Collected:
-    """One whole answer."""
-
-    text: list[str] = field(default_factory=list)
-    logprobs: list[TokenLogprob] = field(default_factory=list)
-    finish_reason: FinishReason | None = None
-
-
-async def collect(answering: Answering) -> list[Collected]:
-    """Every answer to its end, by index."""
-    answers = [Collected() for _ in range(answering.count)]
-    async for chunk in answering.chunks:
-        answer = answers[chunk.index]
-        answer.text.append(chunk.text)
-        answer.logprobs.extend(chunk.logprobs or ())
-        answer.finish_reason = chunk.finish_reason or answer.finish_reason
-    return answers
+    `delivers`: what was sent before a failure is the caller's; a whole answer that fails is none.
+    """
+    status = 499
+    try:
+        meter.note(first)
+        if meter.complete(count):
+            account.settle(meter, 200)
+        yield first
+        async for chunk in rest:
+            meter.note(chunk)
+            if meter.complete(count):
+                account.settle(meter, 200)
+            yield chunk
+        status = 200
+        account.settle(meter, status)
+    except RadixaError as error:
+        if not delivers:
+            account.refund()
+        status = error.status
+        raise
+    finally:
+        account.close(meter, status)

@@ -9,9 +9,8 @@ import asyncio
 import logging
 import time
 
-from radixa.core.errors import EngineUnavailable, InvalidRequest, MethodNotAllowed, NotFound, RadixaError
+from radixa.core.errors import EngineUnavailable, Forbidden, InvalidRequest, MethodNotAllowed, NotFound, RadixaError
 from radixa.gateway.base import EventStream, Header, Receive, Response, Route, Scope, Send
-from radixa.gateway.errors import error_json
 from radixa.gateway.loopback import check_local
 from radixa.gateway.request import ClientLeft, Request
 from radixa.gateway.routes import PREFIXES, ROUTES
@@ -44,13 +43,13 @@ class App:
             route = _find(request)
             answer = await self._answer(route, request)
             if isinstance(answer, EventStream):
-                status = await self._stream(answer, request, send)
+                status = await self._stream(answer, route, request, send)
             else:
                 status = answer.status
                 await self._send(answer, request, send)
         except ClientLeft:
             # The HTTP server says the same of a client that is there and sent a body it could not read.
-            await self._send(_failure(_broken_off(), route), request, send)
+            await self._send(_failure(_broken_off(), route, request), request, send)
         except asyncio.CancelledError:
             if not request.left:
                 raise
@@ -88,19 +87,23 @@ class App:
             if not route.open:
                 if self.gateway.stopping:
                     raise EngineUnavailable("The server is shutting down.")
-                request.identity = await self.gateway.keys.identify(request.header(b"authorization"))
+                request.identity = await self.gateway.keys.identify(
+                    request.header(b"authorization"), request.header(b"x-api-key")
+                )
+                if route.admin and not request.identity.admin:
+                    raise Forbidden("Only an administrator's key may do this.")
             return await handler(self.gateway, request)
         except RadixaError as error:
-            return _failure(error, route)
+            return _failure(error, route, request)
         except asyncio.CancelledError:
             if request.left or not self.gateway.stopping:
                 raise
-            return _failure(_interrupted(), route)
+            return _failure(_interrupted(), route, request)
         except ClientLeft:
             raise
         except Exception:
             log.exception("request %s (%s %s) failed", request.id, request.method, request.path)
-            return _failure(_unexpected(request), route)
+            return _failure(_unexpected(request), route, request)
 
     async def _send(self, answer: Response, request: Request, send: Send) -> None:
         headers = [(b"content-type", answer.content_type), (b"content-length", b"%d" % len(answer.body))]
@@ -110,7 +113,7 @@ class App:
         body = b"" if request.method == "HEAD" else answer.body
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
-    async def _stream(self, answer: EventStream, request: Request, send: Send) -> int:
+    async def _stream(self, answer: EventStream, route: Route, request: Request, send: Send) -> int:
         """Send the events; returns the status under which metrics count the request."""
         headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
         await send(_head(200, [*headers, *answer.headers], request))
@@ -119,15 +122,15 @@ class App:
             async for event in answer.events:
                 await send({"type": "http.response.body", "body": event, "more_body": True})
         except RadixaError as error:
-            status, last = error.status, _error_event(error)
+            status, last = error.status, route.errors.event(error, request.id)
         except asyncio.CancelledError:
             if request.left or not self.gateway.stopping:
                 raise
             interrupted = _interrupted()
-            status, last = interrupted.status, _error_event(interrupted)
+            status, last = interrupted.status, route.errors.event(interrupted, request.id)
         except Exception:
             log.exception("request %s (%s %s) failed in mid-stream", request.id, request.method, request.path)
-            status, last = 500, _error_event(_unexpected(request))
+            status, last = 500, route.errors.event(_unexpected(request), request.id)
         await send({"type": "http.response.body", "body": last, "more_body": False})
         return status
 
@@ -149,26 +152,24 @@ def _head(status: int, headers: list[Header], request: Request) -> dict[str, obj
     milliseconds = int((time.perf_counter() - request.started) * 1e3)
     headers += [
         (b"x-request-id", request.id.encode()),
+        # The same, as Anthropic calls it.
+        (b"request-id", request.id.encode()),
         (b"openai-processing-ms", b"%d" % milliseconds),
         (b"openai-version", b"2020-10-01"),
     ]
     return {"type": "http.response.start", "status": status, "headers": headers}
 
 
-def _failure(error: RadixaError, route: Route) -> Response:
-    headers: tuple[Header, ...] = ()
+def _failure(error: RadixaError, route: Route, request: Request) -> Response:
+    headers = error.headers
     if error.status == 405:
-        headers = (_allow(route),)
+        headers = (*headers, _allow(route))
     elif error.status == 408:
         # What is left of the body may still come, and is no next request.
-        headers = ((b"connection", b"close"),)
-    elif error.status == 503:
+        headers = (*headers, (b"connection", b"close"))
+    elif error.status == 503 and not headers:
         headers = ((b"retry-after", b"1"), (b"retry-after-ms", b"1000"))
-    return Response(error_json(error), error.status, headers=headers)
-
-
-def _error_event(error: RadixaError) -> bytes:
-    return b"data: " + error_json(error) + b"\n\n"
+    return Response(route.errors.body(error, request.id), route.errors.status(error), headers=headers)
 
 
 def _broken_off() -> InvalidRequest:

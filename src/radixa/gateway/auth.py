@@ -6,9 +6,10 @@ import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from hmac import compare_digest
 
-from radixa.core.errors import Unauthorized
-from radixa.store.base import Store
+from radixa.core.errors import ModelNotFound, Unauthorized, shown
+from radixa.store.base import NO_LIMITS, PLAIN, Credential, KeyTerms, Limits, Store
 from radixa.store.secrets import digest
 
 _THREADS = 2
@@ -18,11 +19,26 @@ REMEMBER_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who is asking. `account_id` is also the cache namespace."""
+    """Who is asking, and what they may. `account_id` is also the cache namespace."""
 
     account_id: str
     key_id: str
+    """Empty where no key was asked for."""
     admin: bool
+    terms: KeyTerms = PLAIN
+    """The key's own."""
+    limits: Limits = NO_LIMITS
+    """The account's."""
+    allowance: int | None = None
+    """Nano-dollars that the account may spend, what it has spent among them; None for any amount."""
+
+    def may_use(self, model: str) -> bool:
+        return self.terms.models is None or model in self.terms.models
+
+    def check_model(self, model: str) -> None:
+        """ModelNotFound where the key's list does not have it: for this key there is no such model."""
+        if not self.may_use(model):
+            raise ModelNotFound(f"The model `{shown(model)}` does not exist or you do not have access to it.")
 
 
 class KeyRing:
@@ -35,32 +51,73 @@ class KeyRing:
         self._known: dict[str, tuple[Identity, float]] = {}
         # Its own threads, so that no key waits behind texts that are being put together in the shared ones.
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="keys")
+        self._changes = 0
 
-    async def identify(self, authorization: bytes | None) -> Identity:
-        """Whose key the `Authorization` header carries. Unauthorized where there is none, or not one of ours."""
+    async def identify(self, authorization: bytes | None, x_api_key: bytes | None = None) -> Identity:
+        """Whose key the `Authorization` or the `x-api-key` header carries. Unauthorized where there is none, not one
+        of ours, one that no longer works, or two different ones."""
         if self._anyone is not None:
             return self._anyone
-        secret = _bearer(authorization)
+        secret = _secret(authorization, x_api_key)
         found = digest(secret)
         known = self._known.get(found)
         if known is not None and time.monotonic() < known[1]:
-            return known[0]
-        key = await asyncio.get_running_loop().run_in_executor(self._threads, self._store.key_by_digest, found)
-        if key is None:
+            identity = known[0]
+        else:
+            identity = await self._ask(secret, found)
+        expires = identity.terms.expires
+        if expires is not None and time.time() >= expires:
+            raise Unauthorized(f"This API key ({identity.key_id}) has expired. An administrator can give it more time.")
+        return identity
+
+    async def _ask(self, secret: str, found: str) -> Identity:
+        changes = self._changes
+        credential = await asyncio.get_running_loop().run_in_executor(self._threads, self._store.credential, found)
+        if credential is None or not compare_digest(credential.key.digest, found):
             self._known.pop(found, None)
             raise Unauthorized(
                 f"Incorrect API key provided: {_masked(secret)}. An administrator makes keys with `radixa keys create`."
             )
-        identity = Identity(key.account_id, key.id, key.admin)
-        self._known[found] = (identity, time.monotonic() + REMEMBER_S)
+        if credential.key.revoked is not None:
+            self._known.pop(found, None)
+            raise Unauthorized(f"This API key ({credential.key.id}) has been revoked.")
+        identity = _identity(credential)
+        # What changed while the store was asked may have come too late for its answer.
+        if changes == self._changes:
+            self._known[found] = (identity, time.monotonic() + REMEMBER_S)
         return identity
 
     def forget(self, key_digest: str) -> None:
-        """Ask the store again at this key's next request: it was revoked."""
+        """Ask the store again at this key's next request: it was revoked or changed."""
+        self._changes += 1
         self._known.pop(key_digest, None)
+
+    def forget_account(self, account_id: str) -> None:
+        """The same for all keys of an account: its limits or its credits changed."""
+        self._changes += 1
+        for found in [key for key, (identity, _) in self._known.items() if identity.account_id == account_id]:
+            del self._known[found]
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _identity(credential: Credential) -> Identity:
+    key, account = credential.key, credential.account
+    allowance = None if account.credit_limit is None else account.credit_limit + credential.granted
+    return Identity(account.id, key.id, key.admin, key.terms, account.limits, allowance)
+
+
+def _secret(authorization: bytes | None, x_api_key: bytes | None) -> str:
+    """The one key that the headers carry."""
+    if x_api_key is None:
+        return _bearer(authorization)
+    secret = x_api_key.decode("latin-1").strip()
+    if not secret:
+        raise Unauthorized("The x-api-key header is empty. Expected: x-api-key: rx-…")
+    if authorization is not None and not compare_digest(_bearer(authorization).encode(), secret.encode()):
+        raise Unauthorized("The Authorization and x-api-key headers carry two different keys. Expected one of them.")
+    return secret
 
 
 def _bearer(authorization: bytes | None) -> str:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from radixa.gateway.errors import OPENAI_ERRORS, ErrorShape
+
 if TYPE_CHECKING:
     from radixa.gateway.request import Request
     from radixa.gateway.state import Gateway
@@ -46,11 +48,15 @@ Handler = Callable[["Gateway", "Request"], Awaitable[Response | EventStream]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path, by the methods it has. `name` is the path as metrics write it; `open` needs no key."""
+    """A path, by the methods it has. `name` is the path as metrics write it."""
 
     name: str
     methods: dict[str, Handler]
     open: bool = False
+    """It needs no key."""
+    admin: bool = False
+    """It needs an administrator's."""
+    errors: ErrorShape = OPENAI_ERRORS
 
 
 encode = msgspec.json.Encoder().encode

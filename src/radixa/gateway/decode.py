@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -16,8 +17,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from msgspec import inspect
 
-from radixa.core.errors import InvalidRequest
-from radixa.gateway.errors import shown
+from radixa.core.errors import InvalidRequest, shown
 from radixa.gateway.values import check_values
 
 T = TypeVar("T")
@@ -28,6 +28,13 @@ _STEP = re.compile(r"\.(?P<field>[^.\[]+)|\[(?P<index>\d+)\]|\[\.\.\.\]")
 _LARGE_BYTES = 256 * 1024
 _beside = ThreadPoolExecutor(1, thread_name_prefix="decode")
 """For bodies larger than that: one at a time, since decoding holds the interpreter's lock."""
+
+
+async def decoded(body: bytes, work: Callable[[], T]) -> T:
+    """`work`, which decodes `body`: beside the loop where that is large."""
+    if len(body) <= _LARGE_BYTES:
+        return work()
+    return await asyncio.get_running_loop().run_in_executor(_beside, work)
 
 
 class BodyDecoder(Generic[T]):

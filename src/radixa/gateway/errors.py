@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import msgspec
 
 from radixa.core.errors import InvalidRequest, RadixaError
+
+
+class ErrorShape(NamedTuple):
+    """How an API says what went wrong; the texts are the error's and the request's id."""
+
+    status: Callable[[RadixaError], int]
+    body: Callable[[RadixaError, str], bytes]
+    event: Callable[[RadixaError, str], bytes]
+    """What ends a stream."""
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
@@ -18,26 +30,23 @@ class ErrorEnvelope(msgspec.Struct, frozen=True):
     error: ErrorBody
 
 
-_SHOWN_CHARACTERS = 100
-
 _encode = msgspec.json.Encoder().encode
 
 
-def error_json(error: RadixaError) -> bytes:
+def error_json(error: RadixaError, request_id: str = "") -> bytes:
     """The body of an error answer, and the `data:` of one in mid-stream."""
     return _encode(ErrorEnvelope(ErrorBody(error.message, error.kind, error.param, error.code)))
 
 
-def shown(value: object) -> str:
-    """A caller's value as a message repeats it: enough to recognise it, never megabytes."""
-    # Python writes no integer of more than 4,300 digits.
-    text = "a very long number" if isinstance(value, int) and value.bit_length() > 4096 else str(value)
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+def _event(error: RadixaError, request_id: str) -> bytes:
+    return b"data: " + error_json(error) + b"\n\n"
 
 
-def unsupported(param: str, what: str) -> InvalidRequest:
-    """A parameter that OpenAI has and whoever answers this request cannot serve."""
-    return InvalidRequest(f"Unsupported parameter: '{param}': {what}", param=param, code="unsupported_parameter")
+OPENAI_ERRORS = ErrorShape(lambda error: error.status, error_json, _event)
+
+
+def missing(param: str) -> InvalidRequest:
+    return InvalidRequest(f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
 
 
 def contradiction(param: str, message: str) -> InvalidRequest:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from radixa.core.base import SamplingParams
-from radixa.core.errors import InvalidRequest
-from radixa.gateway.errors import contradiction, shown, unsupported
-from radixa.gateway.presence import NULL, refuse
+from radixa.core.errors import InvalidRequest, shown
+from radixa.gateway.errors import contradiction
 from radixa.gateway.request import whole
 from radixa.gateway.wishes import CacheWishes
 
@@ -29,14 +28,23 @@ class StreamOptions(msgspec.Struct, frozen=True):
     include_usage: bool | None = None
 
 
-class GenerationBody(CacheWishes, frozen=True, kw_only=True):
-    """Fields of both APIs. Those nobody knows are ignored; `null` is the same as absent, as at OpenAI."""
+class Envelope(CacheWishes, frozen=True, kw_only=True):
+    """What the gateway must know of a body of either API, whoever answers it."""
 
     model: str | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_tokens: Tokens | None = None
     n: Annotated[int, Meta(ge=1, le=128)] | None = None
+
+    @property
+    def include_usage(self) -> bool:
+        return self.stream_options is not None and bool(self.stream_options.include_usage)
+
+
+class GenerationBody(Envelope, frozen=True, kw_only=True):
+    """Fields of both APIs. Those nobody knows are ignored; `null` is the same as absent, as at OpenAI."""
+
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     frequency_penalty: Penalty | None = None
@@ -50,14 +58,14 @@ class GenerationBody(CacheWishes, frozen=True, kw_only=True):
     repetition_penalty: Annotated[float, Meta(ge=0.01, le=10)] | None = None
     ignore_eos: bool | None = None
     stop_token_ids: Annotated[list[Annotated[int, Meta(ge=0, le=2**31 - 1)]], Meta(max_length=64)] | None = None
-    # What OpenAI has and the embedded engine has not; absent, null and "off" are all well.
-    tools: msgspec.Raw = NULL
-    functions: msgspec.Raw = NULL
-    response_format: dict[str, Any] | None = None
 
 
 def sampling(body: GenerationBody, *, max_tokens: int, logprobs: int | None, vocab_size: int) -> SamplingParams:
     """The sampling parameters of a body. InvalidRequest for what the types alone do not exclude."""
+    if body.stream_options is not None and not body.stream:
+        raise contradiction(
+            "stream_options", "The 'stream_options' parameter is only allowed when 'stream' is enabled."
+        )
     return SamplingParams(
         max_tokens=max_tokens,
         temperature=_or(body.temperature, 1.0),
@@ -74,23 +82,6 @@ def sampling(body: GenerationBody, *, max_tokens: int, logprobs: int | None, voc
         logprobs=logprobs,
         logit_bias=_biases(body.logit_bias or {}, vocab_size),
     )
-
-
-def check_supported(body: GenerationBody) -> None:
-    """Refuse what the embedded engine would have to leave out silently."""
-    for name in ("tools", "functions"):
-        why = "the embedded engine calls no tools. Describe them in the prompt instead."
-        refuse(getattr(body, name), name, "an array", why)
-    if body.response_format is not None and body.response_format.get("type") != "text":
-        raise unsupported("response_format", 'the embedded engine answers in plain text only: {"type": "text"}.')
-    if body.stream_options is not None and not body.stream:
-        raise contradiction(
-            "stream_options", "The 'stream_options' parameter is only allowed when 'stream' is enabled."
-        )
-
-
-def include_usage(body: GenerationBody) -> bool:
-    return body.stream_options is not None and bool(body.stream_options.include_usage)
 
 
 def _or(value: float | None, default: float) -> float:

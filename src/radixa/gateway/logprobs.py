@@ -6,8 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from radixa.core.base import TokenLogprob
-from radixa.models.base import Tokenizer
+from radixa.core.base import TextLogprob
 
 
 class ChatTop(msgspec.Struct, frozen=True):
@@ -38,19 +37,15 @@ class TextLogprobs(msgspec.Struct, frozen=True):
     """Where each token begins in the answer's text, in characters."""
 
 
-def chat_logprobs(found: Iterable[TokenLogprob], tokenizer: Tokenizer) -> ChatLogprobs:
+def chat_logprobs(found: Iterable[TextLogprob]) -> ChatLogprobs:
     content = []
-    for token in found:
-        raw = tokenizer.token_bytes(token.token_id)
-        top = []
-        for token_id, logprob in token.top:
-            alternative = tokenizer.token_bytes(token_id)
-            top.append(ChatTop(_text(alternative), logprob, list(alternative)))
-        content.append(ChatToken(_text(raw), token.logprob, list(raw), top))
+    for chosen in found:
+        top = [ChatTop(_text(token), logprob, list(token)) for token, logprob in chosen.top]
+        content.append(ChatToken(_text(chosen.token), chosen.logprob, list(chosen.token), top))
     return ChatLogprobs(content)
 
 
-def text_logprobs(found: Iterable[TokenLogprob], tokenizer: Tokenizer, offset: int, wanted: int) -> TextLogprobs:
+def text_logprobs(found: Iterable[TextLogprob], offset: int, wanted: int) -> TextLogprobs:
     """`offset`: characters of the answer before these tokens; `wanted`: alternatives asked for.
 
     Alternatives that read the same (halves of characters do) share one entry, the likeliest, since the shape is a map.
@@ -59,16 +54,16 @@ def text_logprobs(found: Iterable[TokenLogprob], tokenizer: Tokenizer, offset: i
     offsets: list[int] = []
     values: list[float] = []
     tops: list[dict[str, float]] = []
-    for token in found:
-        text = _text(tokenizer.token_bytes(token.token_id))
+    for chosen in found:
+        text = _text(chosen.token)
         tokens.append(text)
         offsets.append(offset)
-        values.append(token.logprob)
+        values.append(chosen.logprob)
         offset += len(text)
         top: dict[str, float] = {}
-        for token_id, logprob in token.top:
-            top.setdefault(_text(tokenizer.token_bytes(token_id)), logprob)
-        top.setdefault(text, token.logprob)
+        for token, logprob in chosen.top:
+            top.setdefault(_text(token), logprob)
+        top.setdefault(text, chosen.logprob)
         tops.append(top)
     return TextLogprobs(tokens, values, tops if wanted else None, offsets)
 

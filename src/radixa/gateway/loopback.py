@@ -11,8 +11,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from radixa.core.errors import Forbidden, UnsupportedMediaType
-from radixa.gateway.errors import shown
+from radixa.core.errors import Forbidden, UnsupportedMediaType, shown
 from radixa.gateway.request import Request
 
 _AUTHORITY = re.compile(r"(?:\[(?P<six>[^\]]+)\]|(?P<name>[^:\[\]]+))(?::\d{1,5})?")

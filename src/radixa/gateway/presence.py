@@ -6,8 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from radixa.core.errors import InvalidRequest
-from radixa.gateway.errors import unsupported
+from radixa.core.errors import InvalidRequest, unsupported
 
 NULL = msgspec.Raw(b"null")
 """What such a field is where it is absent."""

@@ -9,10 +9,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import parse_qsl
 
-from radixa.core.errors import BodyTimeout, BodyTooLarge, InvalidRequest
+from radixa.core.errors import BodyTimeout, BodyTooLarge, InvalidRequest, shown
 from radixa.gateway.auth import Identity
 from radixa.gateway.base import Receive, Scope
-from radixa.gateway.errors import shown
 from radixa.providers.streams import T, closing
 
 _DRAIN_FACTOR = 4
@@ -66,6 +65,12 @@ class Request:
             if found == name:
                 return bytes(value)
         return None
+
+    @property
+    def address(self) -> str:
+        """The client's address; empty where the server does not know it."""
+        client = self._scope.get("client")
+        return str(client[0]) if client else ""
 
     def query(self) -> dict[str, str]:
         """The query's parameters; of one given twice, the last."""

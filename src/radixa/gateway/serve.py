@@ -27,7 +27,9 @@ from radixa.gateway.state import Gateway
 from radixa.kv.tiers.secret import installation_secret
 from radixa.models.base import ModelFolder
 from radixa.providers.local import LocalProvider
-from radixa.store.base import Store
+from radixa.providers.registry import upstreams
+from radixa.store.owner import Owner
+from radixa.store.sql import SqlStore, ensure_first_account, ensure_first_key, ignored_first_key, open_store
 
 if TYPE_CHECKING:
     from granian.server.embed import Server
@@ -48,7 +50,7 @@ class Events:
     """The server's address, and the first key if one was just made: this is the only time it can be shown."""
     progress: Progress
     ready: Callable[[str], None]
-    """The model's name: from now on `/ready` is 200."""
+    """The model's name, empty without an engine: from now on `/ready` is 200."""
     stopping: Callable[[], None]
     """A signal came; running requests are being finished."""
     warning: Callable[[str], None]
@@ -68,9 +70,9 @@ def serve(config: Config, events: Events) -> None:
 
 async def _serve(config: Config, events: Events) -> None:
     from radixa.models.prepare import check_name
-    from radixa.store.sql import open_store
 
-    check_name(config.engine.model)
+    if config.engine.enabled:
+        check_name(config.engine.model)
     address = bindable(config.server.host, config.server.port, auth=config.server.auth)
     store = open_store(config.store)
     try:
@@ -79,9 +81,21 @@ async def _serve(config: Config, events: Events) -> None:
         store.close()
 
 
-async def _serve_from(store: Store, address: Address, config: Config, events: Events) -> None:
-    keys, secret = _keys(store, config, events)
-    gateway = Gateway(config, store, keys)
+async def _serve_from(store: SqlStore, address: Address, config: Config, events: Events) -> None:
+    owner = Owner(store.engine)
+    try:
+        keys, secret = _keys(store, config, events)
+        gateway = Gateway(config, store, keys, paths().data, upstreams(config.providers, os.environ))
+        try:
+            await gateway.start()
+            await _serve_with(gateway, address, secret, events)
+        finally:
+            await gateway.close()
+    finally:
+        owner.close()
+
+
+async def _serve_with(gateway: Gateway, address: Address, secret: str | None, events: Events) -> None:
     app = App(gateway)
     stop = _stop_signal(events.stopping)
     server = _server(app, address)
@@ -93,8 +107,7 @@ async def _serve_from(store: Store, address: Address, config: Config, events: Ev
         events.listening(address.url, secret)
         await asyncio.wait({serving, stopped, starting}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
-            starting.result()
-            events.ready(gateway.local.name)
+            events.ready(starting.result())
             await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if serving.done():
             raise RadixaError(f"the HTTP server at {address.url} ended by itself")
@@ -104,11 +117,15 @@ async def _serve_from(store: Store, address: Address, config: Config, events: Ev
         await app.drain(GRACE_S)
         server.stop()  # type: ignore[no-untyped-call]  # granian has no annotations here
         await asyncio.gather(serving, starting, stopped, return_exceptions=True)
-        await gateway.close()
 
 
-async def _start(gateway: Gateway, events: Events) -> None:
-    """Prepare the model, start the engine and load the tokenizer beside it; then requests can be answered."""
+async def _start(gateway: Gateway, events: Events) -> str:
+    """Prepare the model, start the engine and load the tokenizer beside it; then requests can be answered.
+
+    The model's name; empty where only upstreams answer.
+    """
+    if not gateway.config.engine.enabled:
+        return ""
     from radixa.engine.client import start_engine
     from radixa.models.chat_template import load_chat_template
     from radixa.models.prepare import prepare
@@ -127,6 +144,7 @@ async def _start(gateway: Gateway, events: Events) -> None:
         await asyncio.gather(starting, return_exceptions=True)
         raise
     gateway.attach(LocalProvider(folder.name, engine, tokenizer, template))
+    return folder.name
 
 
 def engine_settings(config: Config, folder: ModelFolder) -> EngineSettings:
@@ -169,10 +187,8 @@ def _events(cache: CacheConfig) -> EventSettings:
     )
 
 
-def _keys(store: Store, config: Config, events: Events) -> tuple[KeyRing, str | None]:
+def _keys(store: SqlStore, config: Config, events: Events) -> tuple[KeyRing, str | None]:
     """The key ring, and the first key's secret if it was just made. Without keys everyone is the first account."""
-    from radixa.store.sql import ensure_first_account, ensure_first_key, ignored_first_key
-
     if config.server.auth:
         secret = ensure_first_key(store)
         if warning := ignored_first_key(store):

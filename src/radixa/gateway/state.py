@@ -2,82 +2,112 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
-from collections import defaultdict
-from dataclasses import dataclass
+from pathlib import Path
 
 from radixa import __version__
-from radixa.core.base import Usage
 from radixa.core.config import Config
 from radixa.core.errors import EngineUnavailable
+from radixa.gateway.accounting import Accounting
 from radixa.gateway.auth import KeyRing
-from radixa.gateway.catalogue import Catalogue, dated_prices, entries_with
+from radixa.gateway.catalogue import Catalogue, Missing, Offer, entries_with
+from radixa.gateway.catalogue.shelf import Shelf
+from radixa.gateway.ledger.book import Ledger
+from radixa.gateway.limits.addresses import Addresses
+from radixa.gateway.limits.opening import limiter_for
+from radixa.gateway.limits.spending import Spending
 from radixa.gateway.metrics import Metrics
-from radixa.gateway.usage import Meter
+from radixa.gateway.request import Request
+from radixa.kv.tiers.secret import installation_secret
+from radixa.providers.base import Provider
 from radixa.providers.local import LocalProvider
-from radixa.store.base import Store
-
-
-@dataclass(slots=True)
-class Counts:
-    """What one account used since this server started."""
-
-    requests: int = 0
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    cache_write_tokens: int = 0
-    completion_tokens: int = 0
-
-    def add(self, usage: Usage) -> None:
-        self.requests += 1
-        self.prompt_tokens += usage.prompt_tokens
-        self.cached_tokens += usage.cached_tokens
-        self.cache_write_tokens += usage.cache_write_tokens
-        self.completion_tokens += usage.completion_tokens
-
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
+from radixa.providers.registry import Upstreams
+from radixa.store.catalogue import SqlModels
+from radixa.store.ledger.sql import SqlLedger
+from radixa.store.sql import SqlStore
 
 
 class Gateway:
-    """Configuration, store, keys, figures, and the engine once `attach` has brought it."""
+    """Configuration, store, keys, limits, ledger, figures, and the engine once `attach` has brought it."""
 
-    def __init__(self, config: Config, store: Store, keys: KeyRing) -> None:
-        """ConfigError where a model of the catalogue has prices or dates that cannot be."""
+    def __init__(
+        self, config: Config, store: SqlStore, keys: KeyRing, data: Path, upstreams: Upstreams | None = None
+    ) -> None:
+        """`data`: the installation's folder, where the ledger keeps its files and the secret lies.
+
+        ConfigError where a model of the catalogue has prices or dates that cannot be.
+        """
         self.config = config
         self.store = store
         self.keys = keys
         self.metrics = Metrics()
-        self.counts: defaultdict[str, Counts] = defaultdict(Counts)
-        """By account id."""
+        self.ledger = Ledger(SqlLedger(store.engine), data / "ledger")
+        spent = self.ledger.store.spent
+        spending = Spending(
+            account=lambda account: spent(account_id=account), key=lambda key, since: spent(key_id=key, since=since)
+        )
+        self.limiter = limiter_for(store, spending)
+        self.signups = Addresses()
+        self.accounting = Accounting(self.limiter, self.ledger, self.metrics, installation_secret(data))
         self.started = int(time.time())
         self.stopping = False
-        self._entries = entries_with(config.models)
-        for entry in self._entries:
-            dated_prices(entry)
-        self._local: LocalProvider | None = None
-        self._catalogue: Catalogue | None = None
+        self.shelf = Shelf(entries_with(config.models), SqlModels(store.engine))
         self.fingerprint = ""
         """`system_fingerprint`: changes when the same seed may give another answer."""
+        self._upstreams = upstreams or Upstreams()
+        self._local: LocalProvider | None = None
+        self._catalogue: Catalogue | None = None
+        self._following: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Take up what earlier servers left: rows of the ledger, counts of limits, entries of the catalogue."""
+        await asyncio.to_thread(self.ledger.start)
+        await self.limiter.start()
+        await asyncio.to_thread(self.shelf.load)
+        self._following = asyncio.create_task(self.shelf.follow())
+        if not self.config.engine.enabled:
+            self._offer(own=None, context=None)
 
     def attach(self, local: LocalProvider) -> None:
         """From now on `local` answers."""
         info = local.engine.info
-        self._catalogue = Catalogue(
-            self._entries, own=local.name, context=info.context_length, sandbox=self.config.server.sandbox
-        )
         backend = f"{__version__} {local.name} {info.dtype} {info.attention} {info.ops}"
         self.fingerprint = f"fp_{hashlib.sha256(backend.encode()).hexdigest()[:10]}"
         self._local = local
+        self._offer(own=local.name, context=info.context_length)
+
+    def _offer(self, *, own: str | None, context: int | None) -> None:
+        self._catalogue = Catalogue(
+            self.shelf.entries,
+            own=own,
+            context=context,
+            sandbox=self.config.server.sandbox,
+            available=self._lacking,
+        )
+        self.shelf.changed = self._catalogue.replace
+
+    def _lacking(self, provider: str) -> Missing | None:
+        """What the provider of that name needs before it can be asked."""
+        if provider in self._upstreams.providers:
+            return None
+        place = self._upstreams.missing.get(provider)
+        if place is not None:
+            return Missing("no key", f"set {place}")
+        return Missing(f"no provider '{provider}'", f"describe it under [providers.{provider}] in radixa.toml")
 
     @property
     def ready(self) -> bool:
-        return self._local is not None and self._local.ready and not self.stopping
+        """Whether requests are answered: by the engine, where there is to be one."""
+        engine = self._local is not None and self._local.ready
+        return not self.stopping and self._catalogue is not None and (engine or not self.config.engine.enabled)
 
     @property
     def local(self) -> LocalProvider:
         """The embedded engine. EngineUnavailable until it is there, and while it is being started again."""
+        if not self.config.engine.enabled:
+            raise EngineUnavailable("This server has no engine of its own ([engine] enabled = false).")
         if self._local is None:
             raise EngineUnavailable("The model is still being loaded; /ready says when it can answer.")
         if not self._local.ready:
@@ -90,18 +120,25 @@ class Gateway:
             raise EngineUnavailable("The model is still being loaded; /ready says when it can answer.")
         return self._catalogue
 
-    def total(self) -> Counts:
-        """What all accounts used together."""
-        return sum(self.counts.values(), Counts())
+    def offer(self, request: Request, model: str | None) -> Offer:
+        """What a body's `model` means to whoever asks. ModelNotFound where they may not use it, or nobody can."""
+        offer = self.catalogue.resolve(model)
+        request.identity.check_model(offer.id)
+        return offer
+
+    def provider(self, offer: Offer) -> Provider:
+        """Who answers requests for it."""
+        return self.local if offer.embedded else self._upstreams.providers[offer.provider]
 
     async def close(self) -> None:
-        self.keys.close()
+        """Running requests have ended before."""
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
         if self._local is not None:
             await self._local.close()
-
-    def answered(self, account_id: str, meter: Meter) -> None:
-        """Count a request that was answered to its end."""
-        usage = meter.total()
-        self.counts[account_id].add(usage)
-        ttft_s = meter.ttft_ms / 1e3 if usage.completion_tokens else None
-        self.metrics.answered(meter.offer.id, usage, ttft_s)
+        for provider in self._upstreams.providers.values():
+            await provider.close()
+        await self.limiter.close()
+        await asyncio.to_thread(self.ledger.close)
+        self.keys.close()

@@ -102,6 +102,7 @@ def cache_policy(wishes: CacheWishes, default: Literal["auto", "opt-in"], marks:
         priority=bool(wishes.high_priority),
         pin=bool(wishes.pin),
         session=wishes.session_id or wishes.prompt_cache_key or "",
+        key=wishes.prompt_cache_key or "",
     )
 
 

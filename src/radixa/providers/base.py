@@ -5,11 +5,32 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from radixa.core.base import GenerateChunk, GenerateRequest
+import msgspec
+
+from radixa.core.base import Dialect, GenerateChunk, GenerateRequest, Usage
+
+
+class EmbedRequest(msgspec.Struct, frozen=True):
+    """Texts to be embedded, as OpenAI's body has them: a string, strings, token ids, or lists of those."""
+
+    request_id: str
+    model: str
+    """As the provider calls it."""
+    body: bytes
+
+
+class Embedded(msgspec.Struct, frozen=True):
+    """OpenAI's answer as JSON, and what it used."""
+
+    body: bytes
+    usage: Usage
 
 
 class Provider(Protocol):
-    """An engine of ours or an upstream, behind one method."""
+    """An engine of ours or an upstream, behind a few methods.
+
+    What one of them cannot do it refuses with an InvalidRequest that names the field, or `unsupported`.
+    """
 
     name: str
 
@@ -18,12 +39,24 @@ class Provider(Protocol):
         """Whether a request could be answered now."""
         ...
 
-    def generate(self, request: GenerateRequest) -> AsyncIterator[GenerateChunk]:
-        """Stream the answers. Closing the iterator ends the work (law 7).
+    @property
+    def dialects(self) -> frozenset[Dialect]:
+        """Bodies it takes as they are: a request of one of these comes as its `source`."""
+        ...
 
-        Raises a `RadixaError` before the first chunk for what the caller got wrong, and `EngineUnavailable` at any
-        time where the engine behind it is gone.
+    def generate(self, request: GenerateRequest) -> AsyncIterator[GenerateChunk]:
+        """Stream the answers. Closing the iterator ends the work, at the upstream too (law 7).
+
+        Raises before the first chunk: InvalidRequest for what the caller got wrong (UpstreamRefused where the upstream
+        says so), RateLimited where the upstream has had enough, UpstreamError where it failed, EngineUnavailable. After
+        the first chunk only UpstreamError and EngineUnavailable.
         """
         ...
+
+    async def count_tokens(self, request: GenerateRequest) -> int:
+        """Tokens of the request's prompt."""
+        ...
+
+    async def embed(self, request: EmbedRequest) -> Embedded: ...
 
     async def close(self) -> None: ...

@@ -10,10 +10,12 @@ from typing import TypeVar
 
 import msgspec
 
-from radixa.core.base import GenerateChunk, GenerateRequest, Message, SamplingParams
-from radixa.core.errors import ContextTooLong, InvalidRequest
+from radixa.core.base import Dialect, GenerateChunk, GenerateRequest, Message, SamplingParams, TextLogprob, TokenLogprob
+from radixa.core.errors import ContextTooLong, InvalidRequest, unsupported
 from radixa.engine.base import Engine, EngineRequest
 from radixa.models.base import ChatTemplate, Tokenizer
+from radixa.providers.base import Embedded, EmbedRequest
+from radixa.providers.plain import plain_messages
 from radixa.providers.prompt import Prompt, of_messages, of_text
 from radixa.providers.streams import closing, merged
 
@@ -37,6 +39,10 @@ class LocalProvider:
     def ready(self) -> bool:
         return self.engine.ready
 
+    @property
+    def dialects(self) -> frozenset[Dialect]:
+        return frozenset()
+
     async def prepare(self, request: GenerateRequest, *, add_generation_prompt: bool = True) -> Prompt:
         """The request's prompt in tokens, in a thread beside the loop. InvalidRequest where it cannot be answered.
 
@@ -59,6 +65,12 @@ class LocalProvider:
             async for chunk in chunks:
                 yield chunk
 
+    async def count_tokens(self, request: GenerateRequest) -> int:
+        return (await self.prepare(request)).tokens
+
+    async def embed(self, request: EmbedRequest) -> Embedded:
+        raise unsupported("model", f"{self.name} answers in text and embeds nothing. Name a model that does.")
+
     async def tokenize(self, content: str | tuple[Message, ...]) -> bytes:
         """Token ids of a text, or of messages as the chat template puts them; in a thread beside the loop."""
         return await self._in_thread(lambda: self.tokenizer.encode(self._text(content)))
@@ -68,12 +80,12 @@ class LocalProvider:
         await self.engine.close()
 
     def _prompt(self, request: GenerateRequest, add_generation_prompt: bool) -> Prompt:
-        content = request.messages if request.prompt is None else request.prompt
-        assert content is not None
-        text = self._text(content, add_generation_prompt)
-        if isinstance(content, str):
-            return of_text(self.tokenizer, text)
-        return of_messages(self.tokenizer, self._template, content, text, add_generation_prompt=add_generation_prompt)
+        if request.prompt is not None:
+            return of_text(self.tokenizer, self._text(request.prompt))
+        assert request.conversation is not None
+        messages = plain_messages(request.conversation)
+        text = self._text(messages, add_generation_prompt)
+        return of_messages(self.tokenizer, self._template, messages, text, add_generation_prompt=add_generation_prompt)
 
     def _text(self, content: str | tuple[Message, ...], add_generation_prompt: bool = True) -> str:
         if isinstance(content, str):
@@ -115,7 +127,7 @@ class LocalProvider:
         engine ends such an answer with `length`.
         """
         info = self.engine.info
-        field = "prompt" if request.messages is None else "messages"
+        field = "prompt" if request.conversation is None else request.conversation.field
         wanted = request.sampling.max_tokens
         if not prompt:
             raise InvalidRequest(f"Invalid '{field}': it has no tokens. Expected at least one.", param=field)
@@ -163,7 +175,13 @@ class LocalProvider:
                     index=index,
                     text=output.text,
                     token_ids=output.token_ids,
-                    logprobs=output.logprobs,
+                    logprobs=None if output.logprobs is None else tuple(map(self._logprob, output.logprobs)),
                     finish_reason=output.finish_reason,
                     usage=output.usage,
                 )
+
+    def _logprob(self, found: TokenLogprob) -> TextLogprob:
+        text = self.tokenizer.token_bytes
+        return TextLogprob(
+            text(found.token_id), found.logprob, tuple((text(token_id), value) for token_id, value in found.top)
+        )

@@ -3,13 +3,39 @@
 from __future__ import annotations
 
 from radixa.gateway.base import Route
-from radixa.gateway.routes import cache, chat, completions, explain, keys, models, ops, tokenize, warm
+from radixa.gateway.dialects.messages.errors import MESSAGES_ERRORS
+from radixa.gateway.routes import (
+    accounts,
+    audit,
+    cache,
+    catalogue,
+    chat,
+    completions,
+    embeddings,
+    explain,
+    keys,
+    messages,
+    models,
+    ops,
+    rate_limits,
+    responses,
+    signup,
+    tokenize,
+    usage,
+    warm,
+)
+from radixa.gateway.routes import credits as credit_routes
 
 ROUTES: dict[str, Route] = {
     route.name: route
     for route in [
         Route("/v1/chat/completions", {"POST": chat.create}),
         Route("/v1/completions", {"POST": completions.create}),
+        Route("/v1/responses", {"POST": responses.create}),
+        Route("/v1/responses/input_tokens", {"POST": responses.input_tokens}),
+        Route("/v1/messages", {"POST": messages.create}, errors=MESSAGES_ERRORS),
+        Route("/v1/messages/count_tokens", {"POST": messages.count_tokens}, errors=MESSAGES_ERRORS),
+        Route("/v1/embeddings", {"POST": embeddings.create}),
         Route("/v1/models", {"GET": models.index}),
         Route("/v1/tokenize", {"POST": tokenize.tokenize}),
         Route("/v1/detokenize", {"POST": tokenize.detokenize}),
@@ -18,6 +44,13 @@ ROUTES: dict[str, Route] = {
         Route("/v1/cache/explain", {"POST": explain.explain}),
         Route("/v1/cache/warm", {"POST": warm.warm}),
         Route("/v1/keys", {"GET": keys.index, "POST": keys.create}),
+        Route("/v1/accounts", {"GET": accounts.index, "POST": accounts.create}, admin=True),
+        Route("/v1/signup", {"POST": signup.create}, open=True),
+        Route("/v1/credits", {"GET": credit_routes.show}),
+        Route("/v1/rate_limits", {"GET": rate_limits.show}),
+        Route("/v1/audit", {"GET": audit.index}, admin=True),
+        Route("/v1/catalogue", {"GET": catalogue.index}, admin=True),
+        Route("/v1/usage", {"GET": usage.index}),
         Route("/health", {"GET": ops.health}, open=True),
         Route("/ready", {"GET": ops.ready}, open=True),
         Route("/metrics", {"GET": ops.metrics}, open=True),
@@ -26,6 +59,22 @@ ROUTES: dict[str, Route] = {
 
 PREFIXES: tuple[tuple[str, Route], ...] = (
     ("/v1/models/", Route("/v1/models/{id}", {"GET": models.show})),
-    ("/v1/keys/", Route("/v1/keys/{id}", {"DELETE": keys.revoke})),
+    (
+        "/v1/catalogue/",
+        Route(
+            "/v1/catalogue/{id}",
+            {"GET": catalogue.show, "PUT": catalogue.put, "DELETE": catalogue.remove},
+            admin=True,
+        ),
+    ),
+    ("/v1/keys/", Route("/v1/keys/{id}", {"PATCH": keys.change, "DELETE": keys.revoke})),
+    (
+        "/v1/accounts/",
+        Route(
+            "/v1/accounts/{id}",
+            {"GET": accounts.show, "PATCH": accounts.change, "POST": accounts.top_up},
+            admin=True,
+        ),
+    ),
 )
 """Paths that end in an id. A model's id may itself contain slashes."""

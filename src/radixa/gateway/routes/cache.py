@@ -17,11 +17,11 @@ import msgspec
 
 from radixa.core import tokens
 from radixa.core.base import CachePolicy
-from radixa.core.errors import Forbidden, InvalidRequest
+from radixa.core.errors import Forbidden, InvalidRequest, shown
 from radixa.engine.base import Flushed, TreeQuery
 from radixa.gateway.auth import Identity
 from radixa.gateway.base import Response, json_response
-from radixa.gateway.errors import contradiction, shown
+from radixa.gateway.errors import contradiction
 from radixa.gateway.request import Request, integer
 from radixa.gateway.routes.one_prompt import one_prompt
 from radixa.gateway.state import Gateway
@@ -54,7 +54,7 @@ async def show(gateway: Gateway, request: Request) -> Response:
     device: dict[str, Any] = {"capacity": info.capacity, "used": sum(mine.values())}
     if identity.admin:
         device |= {name: getattr(stats, name) for name in _SLOTS}
-    counters = gateway.total() if identity.admin else gateway.counts[identity.account_id]
+    counters = gateway.accounting.total() if identity.admin else gateway.accounting.counts[identity.account_id]
     work: dict[str, Any] = {}
     if identity.admin:
         work["engine"] = {name: getattr(stats, name) for name in _WORK}
@@ -152,9 +152,9 @@ async def _flush_prefix(gateway: Gateway, request: Request, query: dict[str, str
             param=shown(name),
             code="invalid_value",
         )
-    wanted = await one_prompt(gateway, raw)
+    wanted = await one_prompt(gateway, request, raw)
     local = gateway.local
-    asked = wanted.asked(gateway, request, CachePolicy(), max_tokens=0)
+    asked = wanted.request(gateway, request, CachePolicy(), max_tokens=0)
     prompt = await local.prepare(asked, add_generation_prompt=False)
     return await local.engine.flush(asked.namespace, prefix=prompt.token_ids)
 

@@ -23,11 +23,10 @@ class ExplanationBody(msgspec.Struct, frozen=True):
 
 async def explain(gateway: Gateway, request: Request) -> Response:
     """For a body of chat completions, or of completions with one prompt, which is checked as those check it."""
-    wanted = await one_prompt(gateway, await request.body(gateway.config.server.max_body_bytes))
-    offer = gateway.catalogue.resolve(wanted.body.model)
+    wanted = await one_prompt(gateway, request, await request.body(gateway.config.server.max_body_bytes))
     local = gateway.local
-    policy = cache_policy(wanted.body, gateway.config.cache.default, wanted.marks)
-    asked = wanted.asked(gateway, request, policy)
+    policy = cache_policy(wanted.asked.wishes, gateway.config.cache.default, wanted.understood.marks)
+    asked = wanted.request(gateway, request, policy)
     prompt = await local.prepare(asked)
     found = await local.engine.explain(prompt.token_ids, asked.namespace, read=policy.read)
     miss, volatile = found.miss, found.volatile
@@ -38,4 +37,4 @@ async def explain(gateway: Gateway, request: Request) -> Response:
         miss=None if miss is None else miss_body(miss, prompt, volatile, local.tokenizer),
         volatile=None if volatile is None else volatile_body(volatile, prompt, local.tokenizer),
     )
-    return Response(encode(body), headers=served_by(offer.served_by))
+    return Response(encode(body), headers=served_by(local.name))

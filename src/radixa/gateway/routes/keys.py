@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
-from radixa.core.errors import Forbidden, InvalidRequest, NotFound
+from radixa.core.errors import Forbidden, InvalidRequest, NotFound, shown
 from radixa.gateway.auth import Identity
 from radixa.gateway.base import Response, json_response
 from radixa.gateway.decode import BodyDecoder
-from radixa.gateway.errors import shown
 from radixa.gateway.request import Request
+from radixa.gateway.routes.fields import Count, Dollars, Name, Seconds, actor, nano_of
+from radixa.gateway.routes.opening import open_account
 from radixa.gateway.state import Gateway
-from radixa.store.base import Account, ApiKey, Store
+from radixa.store.base import Account, Actor, ApiKey, Budgets, KeyTerms, Limits, Store
+from radixa.store.shapes import key_shape
 
-Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Models = Annotated[list[Name], Meta(max_length=1000)]
 
 
-class KeyBody(msgspec.Struct, frozen=True):
+class TermsBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What a key may do. In a change, what is absent stays, and null takes a limit away."""
+
+    expires: Seconds | UnsetType | None = UNSET
+    models: Models | UnsetType | None = UNSET
+    budget_day_usd: Dollars | UnsetType | None = UNSET
+    budget_month_usd: Dollars | UnsetType | None = UNSET
+    budget_usd: Dollars | UnsetType | None = UNSET
+    rpm: Count | UnsetType | None = UNSET
+    tpm: Count | UnsetType | None = UNSET
+    concurrency: Count | UnsetType | None = UNSET
+    force_include_usage: bool | UnsetType = UNSET
+
+
+class KeyBody(TermsBody, frozen=True, kw_only=True):
     """A key to make. `account`: an id or a name, the caller's own where absent; another only for administrators."""
 
     name: Name = "key"
@@ -28,7 +44,12 @@ class KeyBody(msgspec.Struct, frozen=True):
     admin: bool = False
 
 
+class ChangeBody(TermsBody, frozen=True, kw_only=True):
+    name: Name | UnsetType = UNSET
+
+
 _decode = BodyDecoder(KeyBody)
+_decode_change = BodyDecoder(ChangeBody)
 
 
 async def index(gateway: Gateway, request: Request) -> Response:
@@ -37,7 +58,7 @@ async def index(gateway: Gateway, request: Request) -> Response:
     if not identity.admin:
         wanted = identity.account_id
     found, names = await asyncio.to_thread(_keys, gateway.store, wanted)
-    return json_response({"object": "list", "data": [_body(key, names[key.account_id]) for key in found]})
+    return json_response({"object": "list", "data": [key_shape(key, names[key.account_id]) for key in found]})
 
 
 async def create(gateway: Gateway, request: Request) -> Response:
@@ -48,29 +69,37 @@ async def create(gateway: Gateway, request: Request) -> Response:
             "administrator's. Use `radixa keys create` without --url, or start it without --no-auth."
         )
     body = await _decode.read(await request.body(gateway.config.server.max_body_bytes) or b"{}")
-    identity = request.identity
-    key, account, secret = await asyncio.to_thread(_create, gateway.store, identity, body)
-    return json_response(_body(key, account.name) | {"key": secret})
+    terms = _terms(body, KeyTerms())
+    key, account, secret = await asyncio.to_thread(_create, gateway, request.identity, body, terms, actor(request))
+    return json_response(key_shape(key, account.name) | {"key": secret})
+
+
+async def change(gateway: Gateway, request: Request) -> Response:
+    """Another name or other terms, from the next request on."""
+    body = await _decode_change.read(await request.body(gateway.config.server.max_body_bytes))
+    key = await asyncio.to_thread(_target, gateway.store, request)
+    _check_unrestricted(request.identity)
+    terms, name = _terms(body, key.terms), key.name if body.name is UNSET else body.name
+    key = await asyncio.to_thread(lambda: gateway.store.change_key(key.id, name, terms, by=actor(request)))
+    return await _changed(gateway, key)
 
 
 async def revoke(gateway: Gateway, request: Request) -> Response:
     """The key stops working at once."""
-    identity, key_id = request.identity, request.argument
-    visible = await asyncio.to_thread(gateway.store.keys, None if identity.admin else identity.account_id)
-    target = next((key for key in visible if key.id == key_id), None)
-    if target is None:
-        raise NotFound(f"There is no key '{key_id}'.", param="id")
-    if target.admin and not identity.admin:
-        raise Forbidden("Only an administrator's key revokes one.", param="id")
-    if _last_administrator(visible, key_id):
+    key = await asyncio.to_thread(_target, gateway.store, request)
+    if key.admin and await asyncio.to_thread(_last_administrator, gateway.store, key.id):
         raise InvalidRequest(
-            f"'{key_id}' is the last administrator's key: make another one before revoking it.", param="id"
+            f"'{key.id}' is the last administrator's key: make another one before revoking it.", param="id"
         )
-    key = await asyncio.to_thread(gateway.store.revoke_key, key_id)
+    key = await asyncio.to_thread(lambda: gateway.store.revoke_key(key.id, by=actor(request)))
+    return await _changed(gateway, key)
+
+
+async def _changed(gateway: Gateway, key: ApiKey) -> Response:
     gateway.keys.forget(key.digest)
     account = await asyncio.to_thread(gateway.store.find_account, key.account_id)
     assert account is not None
-    return json_response(_body(key, account.name))
+    return json_response(key_shape(key, account.name))
 
 
 def _keys(store: Store, account: str | None) -> tuple[list[ApiKey], dict[str, str]]:
@@ -83,32 +112,69 @@ def _keys(store: Store, account: str | None) -> tuple[list[ApiKey], dict[str, st
     return store.keys(found.id), {found.id: found.name}
 
 
-def _create(store: Store, identity: Identity, body: KeyBody) -> tuple[ApiKey, Account, str]:
+def _target(store: Store, request: Request) -> ApiKey:
+    """The key that the path names. NotFound where the caller does not see it, Forbidden where it is above them."""
+    identity, key_id = request.identity, request.argument
+    visible = store.keys(None if identity.admin else identity.account_id)
+    target = next((key for key in visible if key.id == key_id), None)
+    if target is None:
+        raise NotFound(f"There is no key '{shown(key_id)}'.", param="id")
+    if target.admin and not identity.admin:
+        raise Forbidden("Only an administrator's key changes or revokes one.", param="id")
+    return target
+
+
+def _create(
+    gateway: Gateway, identity: Identity, body: KeyBody, terms: KeyTerms, by: Actor
+) -> tuple[ApiKey, Account, str]:
     """A name that no account has makes a new account, for administrators; others are not told which names there are."""
+    store = gateway.store
     account = store.find_account(body.account or identity.account_id)
     if not identity.admin and (body.admin or account is None or account.id != identity.account_id):
         field = "admin" if body.admin else "account"
         raise Forbidden("Only an administrator's key makes keys of other accounts, or administrators.", param=field)
+    _check_unrestricted(identity)
     if account is None:
-        account = store.create_account(body.account or identity.account_id)
-    key, secret = store.create_key(account.id, body.name, admin=body.admin)
+        account = open_account(store, gateway.config.accounts, body.account or identity.account_id, by=by)
+    key, secret = store.create_key(account.id, body.name, admin=body.admin, terms=terms, by=by)
     return key, account, secret
 
 
-def _last_administrator(keys: list[ApiKey], key_id: str) -> bool:
-    """Whether `key_id` is the only administrator's key left among `keys`, which an administrator sees all of."""
-    return [key.id for key in keys if key.admin and key.revoked is None] == [key_id]
+def _check_unrestricted(identity: Identity) -> None:
+    """A key with limits could otherwise make one without, or lift its own."""
+    if identity.terms.restricted and not identity.admin:
+        raise Forbidden("A key that has limits, budgets, an expiry or a list of models makes and changes no keys.")
 
 
-def _body(key: ApiKey, account: str) -> dict[str, Any]:
-    return {
-        "id": key.id,
-        "object": "api_key",
-        "name": key.name,
-        "account_id": key.account_id,
-        "account": account,
-        "hint": key.hint,
-        "admin": key.admin,
-        "created": key.created,
-        "revoked": key.revoked,
-    }
+def _last_administrator(store: Store, key_id: str) -> bool:
+    """Whether `key_id` is the only administrator's key left."""
+    known = store.keys()
+    return [key.id for key in known if key.admin and key.revoked is None] == [key_id]
+
+
+def _terms(body: TermsBody, before: KeyTerms) -> KeyTerms:
+    """`before`, with what the body sets."""
+    limits, budgets = before.limits, before.budgets
+    return KeyTerms(
+        expires=_or(body.expires, before.expires),
+        models=before.models if body.models is UNSET else None if body.models is None else tuple(body.models),
+        limits=Limits(
+            _or(body.rpm, limits.rpm), _or(body.tpm, limits.tpm), _or(body.concurrency, limits.concurrency)
+        ),
+        budgets=Budgets(
+            _money(body.budget_day_usd, budgets.day, "budget_day_usd"),
+            _money(body.budget_month_usd, budgets.month, "budget_month_usd"),
+            _money(body.budget_usd, budgets.total, "budget_usd"),
+        ),
+        force_include_usage=(
+            before.force_include_usage if body.force_include_usage is UNSET else body.force_include_usage
+        ),
+    )
+
+
+def _or(value: int | UnsetType | None, before: int | None) -> int | None:
+    return before if value is UNSET else value
+
+
+def _money(value: float | UnsetType | None, before: int | None, field: str) -> int | None:
+    return before if value is UNSET else nano_of(value, field)

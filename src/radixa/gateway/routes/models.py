@@ -12,12 +12,13 @@ from radixa.gateway.usage import price_body
 
 
 async def index(gateway: Gateway, request: Request) -> Response:
-    """Every model on offer, the engine's own first."""
-    offers = gateway.catalogue.offers()
+    """Every model on offer that this key may use, the engine's own first."""
+    offers = filter(lambda offer: request.identity.may_use(offer.id), gateway.catalogue.offers())
     return json_response({"object": "list", "data": [_body(offer, gateway) for offer in offers]})
 
 
 async def show(gateway: Gateway, request: Request) -> Response:
+    request.identity.check_model(request.argument)
     return json_response(_body(gateway.catalogue.resolve(request.argument), gateway))
 
 

@@ -17,6 +17,8 @@ async def ready(gateway: Gateway, request: Request) -> Response:
     """200 when a request would be answered; otherwise 503 and why not."""
     if gateway.stopping:
         return json_response({"status": "stopping", "reason": "the server is shutting down"}, 503)
+    if not gateway.config.engine.enabled:
+        return json_response({"status": "ready", "model": None})
     try:
         local = gateway.local
     except EngineUnavailable as error:

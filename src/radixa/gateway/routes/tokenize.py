@@ -10,13 +10,15 @@ from msgspec import Meta
 
 from radixa.core import tokens
 from radixa.core.base import Message
+from radixa.core.conversation import Conversation
 from radixa.core.errors import InvalidRequest
 from radixa.gateway.base import Response, json_response, served_by
 from radixa.gateway.decode import BodyDecoder
+from radixa.gateway.dialects.chat.messages import MAX_MESSAGES, ChatMessage, conversation_messages
 from radixa.gateway.generation import MAX_TOKEN_IDS, check_token_id
-from radixa.gateway.messages import MAX_MESSAGES, ChatMessage, plain_messages
 from radixa.gateway.request import Request
 from radixa.gateway.state import Gateway
+from radixa.providers.plain import plain_messages
 
 
 class TokenizeBody(msgspec.Struct, frozen=True):
@@ -75,5 +77,5 @@ def _content(body: TokenizeBody) -> str | tuple[Message, ...]:
             code="invalid_value" if given else "missing_required_parameter",
         )
     if body.messages is not None:
-        return plain_messages(body.messages)
+        return plain_messages(Conversation(conversation_messages(body.messages)))
     return (body.prompt if body.prompt is not None else body.text) or ""

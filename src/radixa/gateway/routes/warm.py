@@ -7,12 +7,14 @@ from typing import Literal
 import msgspec
 
 from radixa.core.base import CachePolicy
+from radixa.gateway.accounting import Use
 from radixa.gateway.base import Response, encode, served_by
 from radixa.gateway.errors import contradiction
+from radixa.gateway.meter import Meter
 from radixa.gateway.request import Request
 from radixa.gateway.routes.one_prompt import OnePrompt, one_prompt
 from radixa.gateway.state import Gateway
-from radixa.gateway.usage import Meter, UsageBody
+from radixa.gateway.usage import UsageBody
 from radixa.gateway.wishes import cache_policy
 
 
@@ -30,16 +32,21 @@ async def warm(gateway: Gateway, request: Request) -> Response:
 
     What is warmed is pinned, unless the body says otherwise.
     """
-    wanted = await one_prompt(gateway, await request.body(gateway.config.server.max_body_bytes))
-    offer = gateway.catalogue.resolve(wanted.body.model)
-    local = gateway.local
-    asked = wanted.asked(gateway, request, _policy(wanted), max_tokens=0)
+    wanted = await one_prompt(gateway, request, await request.body(gateway.config.server.max_body_bytes))
+    offer, local = wanted.offer, gateway.local
+    asked = wanted.request(gateway, request, _policy(wanted), max_tokens=0)
     request.watch()
-    prompt = await local.prepare(asked, add_generation_prompt=False)
-    meter = Meter(offer, request.started, 1, [prompt], local.tokenizer)
-    async for chunk in request.owns(local.generate(asked, prompt)):
-        meter.note(chunk)
-    gateway.answered(request.identity.account_id, meter)
+    use = Use("warm", len(wanted.asked.body), session=asked.cache.session, namespace=asked.namespace)
+    account = await gateway.accounting.open(request, offer, use)
+    try:
+        prompt = await local.prepare(asked, add_generation_prompt=False)
+        meter = Meter(offer, request.started, 1, [prompt], local.tokenizer)
+        async for chunk in request.owns(local.generate(asked, prompt)):
+            meter.note(chunk)
+    except BaseException:
+        account.refund()
+        raise
+    account.settle(meter, 200)
     usage = meter.body()
     body = WarmedBody(
         object="cache.warmed",
@@ -49,13 +56,13 @@ async def warm(gateway: Gateway, request: Request) -> Response:
         cache_write_tokens=usage.prompt_tokens_details.cache_write_tokens,
         usage=usage,
     )
-    return Response(encode(body), headers=served_by(offer.served_by))
+    return Response(encode(body), headers=(*served_by(local.name), *account.headers()))
 
 
 def _policy(wanted: OnePrompt) -> CachePolicy:
     """Whoever warms asks for the cache, wherever it is opt-in."""
-    body = wanted.body
-    policy = cache_policy(body, "auto", wanted.marks)
+    body = wanted.asked.wishes
+    policy = cache_policy(body, "auto", wanted.understood.marks)
     if not policy.write:
         field = "cache_control" if body.cache_control in ("no-store", "no-cache") else "prompt_cache"
         if field == "prompt_cache" and body.prompt_cache is None:

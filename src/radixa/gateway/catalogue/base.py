@@ -1,0 +1,55 @@
+"""What the catalogue is about: an offer, and what an entry lacks to be one.
+
+An entry (`core.config.ModelEntry`) is what somebody wrote down: in the catalogue that ships, in the configuration, or
+through `/v1/catalogue`. It is offered where its provider can serve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from radixa.core.money import TokenPrices
+
+EMBEDDED = "radixa"
+"""The provider that is our own engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A name that requests may use. `prices` None is an unknown price; other limits that are None are none."""
+
+    id: str
+    provider: str
+    """As the entry names it, also where the embedded engine answers in its place."""
+    served_by: str
+    """The model that really answers."""
+    prices: TokenPrices | None
+    """Today's."""
+    rpm: int | None
+    tpm: int | None
+    context: int | None
+    shutdown_date: str | None
+    target: str = ""
+    """What the provider calls it."""
+    concurrency: int | None = None
+    cached_weight: float = 1.0
+    """How much a cached token counts towards `tpm`."""
+    fallbacks: tuple[str, ...] = ()
+    """Models that are asked in turn where this one's provider fails before it answers; those that are offered now."""
+    embedded: bool = False
+    """Our own engine answers."""
+
+
+class Missing(NamedTuple):
+    """Why a provider cannot be asked, and what would change that."""
+
+    what: str
+    """Such as `no key`."""
+    remedy: str
+    """Such as `set OPENAI_API_KEY`."""
+
+
+Available = Callable[[str], Missing | None]
+"""What the provider of a name lacks; None where it can be asked."""

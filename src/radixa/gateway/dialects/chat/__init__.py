@@ -1,0 +1,1 @@
+"""OpenAI's chat completions: `body.py` reads, `answer.py` writes."""

@@ -1,0 +1,1 @@
+"""OpenAI's text completions: `body.py` reads, `answer.py` writes."""

@@ -1,0 +1,1 @@
+"""Anthropic's messages: `body.py` reads, `answer.py` writes."""

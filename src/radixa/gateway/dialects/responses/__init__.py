@@ -1,0 +1,1 @@
+"""OpenAI's responses: `body.py` reads, `answer.py` writes, in the shapes of `output.py`."""

@@ -1,0 +1,4 @@
+"""The ledger's way into the database: a file that is written before an answer ends, and who empties it.
+
+Start at `book.py`.
+"""

@@ -1,0 +1,135 @@
+"""Watches one request's answer go by: when it began, how far it came, and what it used."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from radixa.core.base import GenerateChunk, Usage
+from radixa.gateway.catalogue import Offer
+from radixa.gateway.misses import MissBody, VolatileBody, miss_body, volatile_body
+from radixa.gateway.usage import UsageBody, usage_body
+from radixa.models.base import Tokenizer
+from radixa.providers.prompt import Prompt
+
+BYTES_A_TOKEN = 4
+"""Of text, where nobody counts: what English takes on average."""
+
+
+class Meter:
+    """One request's counts.
+
+    `n` answers share each prompt, which is billed once: as the answer that hit least of it was counted, since that is
+    the one for which the rest was computed; the others hit what it left.
+    """
+
+    def __init__(
+        self,
+        offer: Offer,
+        started: float,
+        n: int,
+        prompts: Sequence[Prompt] = (),
+        tokenizer: Tokenizer | None = None,
+        *,
+        sent_bytes: int = 0,
+    ) -> None:
+        """`started` by time.perf_counter, when the request came in.
+
+        `prompts` and `tokenizer` where our own engine answers; `sent_bytes` of the body where an upstream does, which
+        may never say what it counted.
+        """
+        self.offer = offer
+        self.ttft_ms: float | None = None
+        self._started = started
+        self._n = n
+        self._prompts = prompts
+        self._tokenizer = tokenizer
+        self._sent_bytes = sent_bytes
+        self._usages: dict[int, Usage] = {}
+        self._ended: set[int] = set()
+        self._tokens: dict[int, int] = {}
+        self._bytes = 0
+
+    def note(self, chunk: GenerateChunk) -> None:
+        if self.ttft_ms is None:
+            self.ttft_ms = round((time.perf_counter() - self._started) * 1e3, 3)
+        if chunk.usage is not None:
+            self._usages[chunk.index] = chunk.usage
+        if chunk.finish_reason is not None:
+            self._ended.add(chunk.index)
+        self._tokens[chunk.index] = self._tokens.get(chunk.index, 0) + len(chunk.token_ids)
+        self._bytes += len(chunk.text) + len(chunk.reasoning)
+        for call in chunk.tool_calls:
+            self._bytes += len(call.name) + len(call.arguments)
+
+    def complete(self, answers: int) -> bool:
+        """Whether all `answers` have ended and their usage is known: nothing that costs comes any more."""
+        if self._prompts:
+            return len(self._ended) == answers
+        return bool(self._usages) and len(self._ended) >= answers
+
+    def total(self) -> Usage:
+        """The request's usage so far, over all prompts and answers."""
+        if not self._usages and not self._prompts:
+            return self._estimate()
+        billed = self._billed().values()
+        return Usage(
+            prompt_tokens=sum(usage.prompt_tokens for usage in billed) or sum(p.tokens for p in self._prompts),
+            cached_tokens=sum(usage.cached_tokens for usage in billed),
+            cache_write_tokens=sum(usage.cache_write_tokens for usage in billed),
+            completion_tokens=self._completed(),
+            disk_tokens=sum(usage.disk_tokens for usage in billed),
+            long_write_tokens=sum(usage.long_write_tokens for usage in billed),
+            reasoning_tokens=sum(usage.reasoning_tokens for usage in self._usages.values()),
+            estimated=any(usage.estimated for usage in billed),
+        )
+
+    def _completed(self) -> int:
+        """Tokens of all answers: as they were counted where they are, else as they were seen."""
+        indexes = self._usages.keys() | self._tokens.keys()
+        return sum(
+            max(self._usages[i].completion_tokens if i in self._usages else 0, self._tokens.get(i, 0)) for i in indexes
+        )
+
+    def _estimate(self) -> Usage:
+        return Usage(
+            prompt_tokens=-(-self._sent_bytes // BYTES_A_TOKEN),
+            completion_tokens=-(-self._bytes // BYTES_A_TOKEN),
+            estimated=True,
+        )
+
+    def _billed(self) -> dict[int, Usage]:
+        """By prompt, the answer that counts for it."""
+        found: dict[int, Usage] = {}
+        for index, usage in self._usages.items():
+            best = found.get(index // self._n)
+            if best is None or _effort(usage) > _effort(best):
+                found[index // self._n] = usage
+        return found
+
+    def token_ids(self) -> bytes | None:
+        """The prompt's, where our own engine answers one."""
+        return self._prompts[0].token_ids if len(self._prompts) == 1 else None
+
+    def body(self) -> UsageBody:
+        miss, volatile = self._miss()
+        return usage_body(self.total(), self.offer, self.ttft_ms or 0.0, miss, volatile)
+
+    def _miss(self) -> tuple[MissBody | msgspec.UnsetType, VolatileBody | msgspec.UnsetType]:
+        if self._tokenizer is None:
+            return msgspec.UNSET, msgspec.UNSET
+        for number, usage in sorted(self._billed().items()):
+            if usage.miss is not None:
+                prompt, volatile = self._prompts[number], usage.volatile
+                return (
+                    miss_body(usage.miss, prompt, volatile, self._tokenizer),
+                    msgspec.UNSET if volatile is None else volatile_body(volatile, prompt, self._tokenizer),
+                )
+        return msgspec.UNSET, msgspec.UNSET
+
+
+def _effort(usage: Usage) -> tuple[int, int]:
+    """Prompt tokens computed, then kept: the larger, the more of the request's one prompt this answer paid for."""
+    return usage.prompt_tokens - usage.cached_tokens, usage.cache_write_tokens

@@ -1,0 +1,115 @@
+"""`/v1/accounts`: who is billed, and what limits them. For administrators."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from radixa.core.errors import NotFound, shown
+from radixa.gateway.base import Response, json_response
+from radixa.gateway.decode import BodyDecoder
+from radixa.gateway.request import Request
+from radixa.gateway.routes import credits as credit_routes
+from radixa.gateway.routes.fields import Count, Dollars, Name, actor, nano_of
+from radixa.gateway.routes.opening import open_account
+from radixa.gateway.state import Gateway
+from radixa.store.base import Account, Limits, Store
+from radixa.store.shapes import account_shape
+
+
+class AccountBody(msgspec.Struct, frozen=True):
+    """An account to open. `credit_limit_usd`: how much more than its credits it may spend, null for any amount."""
+
+    name: Name
+    rpm: Count | None = None
+    tpm: Count | None = None
+    concurrency: Count | None = None
+    credit_limit_usd: Dollars | None = 0.0
+
+
+class ChangeBody(msgspec.Struct, frozen=True):
+    """What is absent stays, null takes a limit away."""
+
+    rpm: Count | UnsetType | None = UNSET
+    tpm: Count | UnsetType | None = UNSET
+    concurrency: Count | UnsetType | None = UNSET
+    credit_limit_usd: Dollars | UnsetType | None = UNSET
+
+
+_decode = BodyDecoder(AccountBody)
+_decode_change = BodyDecoder(ChangeBody)
+
+
+async def index(gateway: Gateway, request: Request) -> Response:
+    """Every account, oldest first."""
+    found, granted = await asyncio.to_thread(lambda: (gateway.store.accounts(), gateway.store.granted()))
+    data = [account_shape(account, granted.get(account.id, 0)) for account in found]
+    return json_response({"object": "list", "data": data})
+
+
+async def create(gateway: Gateway, request: Request) -> Response:
+    """A new account with its free credits; it has no key yet."""
+    body = await _decode.read(await request.body(gateway.config.server.max_body_bytes))
+    limits = Limits(body.rpm, body.tpm, body.concurrency)
+    credit_limit = nano_of(body.credit_limit_usd, "credit_limit_usd")
+    account = await asyncio.to_thread(
+        lambda: open_account(
+            gateway.store, gateway.config.accounts, body.name,
+            limits=limits, credit_limit=credit_limit, by=actor(request),
+        )
+    )  # fmt: skip
+    return await _answer(gateway, account)
+
+
+async def show(gateway: Gateway, request: Request) -> Response:
+    """One account, or the entries of its credits (`/v1/accounts/{id}/credits`)."""
+    name, _, part = request.argument.rpartition("/")
+    if part == "credits" and name:
+        account = await asyncio.to_thread(named, gateway.store, name)
+        return await credit_routes.entries(gateway, account)
+    return await _answer(gateway, await asyncio.to_thread(named, gateway.store, request.argument))
+
+
+async def change(gateway: Gateway, request: Request) -> Response:
+    """Other limits, from the next request on."""
+    body = await _decode_change.read(await request.body(gateway.config.server.max_body_bytes))
+    account = await asyncio.to_thread(named, gateway.store, request.argument)
+    before = account.limits
+    limits = Limits(
+        before.rpm if body.rpm is UNSET else body.rpm,
+        before.tpm if body.tpm is UNSET else body.tpm,
+        before.concurrency if body.concurrency is UNSET else body.concurrency,
+    )
+    credit_limit = account.credit_limit
+    if body.credit_limit_usd is not UNSET:
+        credit_limit = nano_of(body.credit_limit_usd, "credit_limit_usd")
+    by = actor(request)
+    account = await asyncio.to_thread(
+        lambda: gateway.store.change_account(account.id, limits, credit_limit, by=by)
+    )
+    gateway.keys.forget_account(account.id)
+    return await _answer(gateway, account)
+
+
+async def top_up(gateway: Gateway, request: Request) -> Response:
+    """`POST /v1/accounts/{id}/credits`."""
+    name, _, part = request.argument.rpartition("/")
+    if part != "credits" or not name:
+        raise NotFound(f"Invalid URL ({request.method} {shown(request.path)})", code="unknown_url")
+    account = await asyncio.to_thread(named, gateway.store, name)
+    return await credit_routes.top_up(gateway, request, account)
+
+
+def named(store: Store, id_or_name: str) -> Account:
+    """NotFound where there is no such account."""
+    found = store.find_account(id_or_name)
+    if found is None:
+        raise NotFound(f"There is no account '{shown(id_or_name)}'.", param="account")
+    return found
+
+
+async def _answer(gateway: Gateway, account: Account) -> Response:
+    granted = await asyncio.to_thread(gateway.store.granted, account.id)
+    return json_response(account_shape(account, granted.get(account.id, 0)))

@@ -1,0 +1,58 @@
+"""`/v1/catalogue`: every entry of the catalogue, offered or not, changed while the server runs. For administrators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from radixa.core.config import ModelEntry
+from radixa.core.errors import NotFound, shown
+from radixa.gateway.base import Response, json_response
+from radixa.gateway.catalogue.changes import read
+from radixa.gateway.request import Request
+from radixa.gateway.state import Gateway
+from radixa.store.base import Actor
+
+
+async def index(gateway: Gateway, request: Request) -> Response:
+    """Every entry, those that ship first."""
+    entries = gateway.shelf.entries
+    return json_response({"object": "list", "data": [_body(entry, gateway) for entry in entries]})
+
+
+async def show(gateway: Gateway, request: Request) -> Response:
+    entry = gateway.shelf.find(request.argument)
+    if entry is None:
+        raise NotFound(f"There is no model '{shown(request.argument)}' in the catalogue.", param="id")
+    return json_response(_body(entry, gateway))
+
+
+async def put(gateway: Gateway, request: Request) -> Response:
+    """Add or replace an entry. What it cost until today stays written down."""
+    body = read(await request.body(gateway.config.server.max_body_bytes), request.argument)
+    own = [offer.id for offer in gateway.catalogue.offers()]
+    entry = await gateway.shelf.put(request.argument, body, own, _actor(request))
+    return json_response(_body(entry, gateway))
+
+
+async def remove(gateway: Gateway, request: Request) -> Response:
+    """Forget what was put: what the configuration says holds again."""
+    await gateway.shelf.remove(request.argument, _actor(request))
+    return json_response({"id": request.argument, "object": "catalogue.entry", "deleted": True})
+
+
+def _actor(request: Request) -> Actor:
+    return Actor(request.identity.account_id, request.identity.key_id, request.id)
+
+
+def _body(entry: ModelEntry, gateway: Gateway) -> dict[str, Any]:
+    """The entry as it was written down; `offered` says whether it can be asked for, `missing` why it cannot."""
+    missing = gateway.catalogue.missing(entry.id)
+    return {
+        **msgspec.to_builtins(entry),
+        "object": "catalogue.entry",
+        "source": gateway.shelf.source(entry.id),
+        "offered": missing is None,
+        "missing": missing,
+    }

@@ -1,0 +1,1 @@
+"""What every upstream provider needs: HTTP with time-outs, tries and a breaker, event streams, keys, refusals."""

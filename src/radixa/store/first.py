@@ -1,0 +1,66 @@
+"""The first account and its administrator's key: what a new installation begins with."""
+
+from __future__ import annotations
+
+import os
+
+from radixa.core.errors import ConfigError
+from radixa.store.base import Account, Store
+from radixa.store.secrets import digest
+
+_LEAST_KEY = 16
+"""Characters of a key that somebody else made: fewer cannot be the 128 bits that make a plain hash safe."""
+
+
+def has_administrator(store: Store) -> bool:
+    """Whether any key can still manage the others."""
+    known = store.keys()
+    return any(key.admin and key.revoked is None for key in known)
+
+
+def ensure_first_key(store: Store) -> str | None:
+    """Where no administrator's key works, make one, of the first account; returns its secret if it was generated.
+
+    `RADIXA_API_KEY`, where it is set and not empty, is that key instead: ConfigError where it cannot be. On later
+    starts nothing happens.
+    """
+    if has_administrator(store):
+        return None
+    given = os.environ.get("RADIXA_API_KEY") or None
+    if given is not None:
+        _check_given(store, given)
+    account = ensure_first_account(store)
+    _, secret = store.create_key(account.id, "first key", admin=True, secret=given)
+    return secret if given is None else None
+
+
+def ignored_first_key(store: Store) -> str | None:
+    """A warning where `RADIXA_API_KEY` is set and opens nothing, since the first key was made without it."""
+    given = os.environ.get("RADIXA_API_KEY") or None
+    if given is None or store.key_by_digest(digest(given)) is not None:
+        return None
+    return (
+        "RADIXA_API_KEY is none of this server's keys and is not made one: it becomes the first key only where no "
+        "administrator's key works yet. `radixa keys list` shows those that do."
+    )
+
+
+def ensure_first_account(store: Store) -> Account:
+    """The oldest account, made where there is none: the administrator's, and everyone's under `--no-auth`."""
+    existing = store.accounts()
+    return existing[0] if existing else store.create_account("default")
+
+
+def _check_given(store: Store, secret: str) -> None:
+    if not secret.isascii() or not secret.isprintable() or " " in secret:
+        raise ConfigError("RADIXA_API_KEY: expected printable ASCII characters without spaces, it travels in a header")
+    if len(secret) < _LEAST_KEY:
+        raise ConfigError(
+            f"RADIXA_API_KEY: {len(secret)} characters can be guessed; the first key needs at least {_LEAST_KEY}, such "
+            "as rx- and what `openssl rand -hex 16` prints"
+        )
+    existing = store.keys()
+    known = next((key for key in existing if key.digest == digest(secret)), None)
+    if known is not None:
+        state = "is revoked" if known.revoked is not None else "is not an administrator's"
+        raise ConfigError(f"RADIXA_API_KEY: the first key must be a new one, and this one ({known.id}) {state}")

@@ -1,0 +1,136 @@
+"""The questions put to the ledger, as SQL.
+
+Each is one statement, so that it sees one moment of the database: sums over whole days and hours, and over single rows
+where the time asked for begins or ends within an hour, all put together by the database.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    FromClause,
+    Select,
+    Table,
+    cast,
+    func,
+    literal,
+    select,
+    true,
+    tuple_,
+    union_all,
+)
+
+from radixa.store.ledger.base import COUNTS, SUMS, GroupBy, Query
+from radixa.store.ledger.schema import DAY, HOUR, ledger, session_hours, usage_days, usage_hours
+from radixa.store.ledger.windows import Window, windows
+
+_BY_MODEL: dict[int, Table] = {DAY: usage_days, HOUR: usage_hours}
+_BY_SESSION: dict[int, Table] = {HOUR: session_hours}
+_BARE = [column for column in ledger.c if column.name != "blocks"]
+
+
+def totals(query: Query) -> Select[Any]:
+    """One row: `SUMS`."""
+    parts = [_part(query, window, table, []) for window, table in _sources(query, _BY_MODEL)]
+    columns = _outer_sums(union_all(*parts).subquery()) if parts else [literal(0).label(name) for name in SUMS]
+    found: Select[Any] = select(*columns)
+    return found
+
+
+def groups(query: Query, by: GroupBy, limit: int) -> Select[Any] | None:
+    """Rows of `key`, `account_id`, `SUMS` and `last`; None where no time was asked for."""
+    tables = _BY_SESSION if by == "session" else _BY_MODEL
+    parts = []
+    for window, table in _sources(query, tables):
+        owner = table.c.account_id if by == "session" and query.account_id is None else literal("")
+        key = _key(by, window, table)
+        # What is the same for the whole window is none to group by, and its sums are there even over nothing.
+        grouped = [column for column in (key, owner) if isinstance(column, Column)]
+        part = _part(query, window, table, [key.label("key"), owner.label("account_id")])
+        parts.append(part.group_by(*grouped))
+    if not parts:
+        return None
+    found = union_all(*parts).subquery()
+    last = func.max(found.c.last).label("last")
+    return (
+        select(found.c.key, found.c.account_id, *_outer_sums(found), last)
+        .where(found.c.requests > 0)
+        .group_by(found.c.key, found.c.account_id)
+        .order_by(last.desc(), found.c.key, found.c.account_id)
+        .limit(limit)
+    )
+
+
+def rows(query: Query, limit: int, before: tuple[float, str] | None, blocks: bool) -> Select[Any]:
+    """Newest first; `before` is the time and the id of the row before the first."""
+    columns = ledger.c if blocks else _BARE
+    found = select(*columns).where(_matches(query, ledger, ledger.c.created, query.since, query.until))
+    if before is not None:
+        found = found.where(tuple_(ledger.c.created, ledger.c.request_id) < tuple_(*before))
+    return found.order_by(ledger.c.created.desc(), ledger.c.request_id.desc()).limit(limit)
+
+
+def with_blocks(account_id: str | None, limit: int, after: tuple[float, str] | None) -> Select[Any]:
+    """Oldest first, those whose blocks are known."""
+    found = select(ledger).where(_matches(Query(account_id), ledger, ledger.c.created, None, None))
+    if after is not None:
+        found = found.where(tuple_(ledger.c.created, ledger.c.request_id) > tuple_(*after))
+    return found.where(ledger.c.blocks != b"").order_by(ledger.c.created, ledger.c.request_id).limit(limit)
+
+
+def _sources(query: Query, tables: dict[int, Table]) -> list[tuple[Window, Table]]:
+    found = windows(query.since, query.until, list(tables))
+    return [(window, tables.get(window.width, ledger)) for window in found]
+
+
+def _part(query: Query, window: Window, table: Table, keys: list[ColumnElement[Any]]) -> Select[Any]:
+    """The sums of one window of a table."""
+    time = ledger.c.created if table is ledger else table.c.start
+    last = ledger.c.created if table is ledger else table.c.last
+    sums = _sums_of_rows() if table is ledger else [func.sum(table.c[name]).label(name) for name in SUMS]
+    return select(*keys, *sums, func.max(last).label("last")).where(
+        _matches(query, table, time, window.low, window.high)
+    )
+
+
+def _sums_of_rows() -> list[ColumnElement[Any]]:
+    cost = ledger.c.cost_nano_usd
+    return [
+        func.count().label("requests"),
+        *(func.sum(ledger.c[name]).label(name) for name in COUNTS),
+        func.coalesce(func.sum(cost), 0).label("cost_nano_usd"),
+        func.coalesce(func.sum(ledger.c.saved_nano_usd), 0).label("saved_nano_usd"),
+        (func.count() - func.count(cost)).label("unknown_price_requests"),
+    ]
+
+
+def _outer_sums(found: FromClause) -> list[ColumnElement[Any]]:
+    return [cast(func.coalesce(func.sum(found.c[name]), 0), BigInteger).label(name) for name in SUMS]
+
+
+def _matches(
+    query: Query, table: Table, time: ColumnElement[Any], low: float | None, high: float | None
+) -> ColumnElement[bool]:
+    found: ColumnElement[bool] = true()
+    if query.account_id is not None:
+        found &= table.c.account_id == query.account_id
+    if query.key_id is not None:
+        found &= table.c.key_id == query.key_id
+    if low is not None:
+        found &= time >= low
+    if high is not None:
+        found &= time < high
+    return found
+
+
+def _key(by: GroupBy, window: Window, table: Table) -> ColumnElement[Any]:
+    if by != "day":
+        return table.c[{"model": "model", "key": "key_id", "session": "session_id"}[by]]
+    if window.width == DAY:
+        return table.c.start
+    assert window.low is not None  # only the windows of days have no end
+    return literal(int(window.low // DAY) * DAY, BigInteger)

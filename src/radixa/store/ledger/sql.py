@@ -1,0 +1,149 @@
+"""`LedgerStore` over SQLAlchemy Core, on SQLite and PostgreSQL alike."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Engine, Table, case, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, IntegrityError
+
+from radixa.core.errors import NotFound, RowsRefused, shown
+from radixa.store.ledger import queries
+from radixa.store.ledger.base import COUNTS, SUMS, Group, GroupBy, LedgerRow, Query, Totals
+from radixa.store.ledger.schema import ROLLUPS, ledger
+
+_PAGE = 1_000
+
+
+class SqlLedger:
+    """The ledger in the database of `engine`, which `store.database.connect` opened. Safe from several threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._sqlite = engine.dialect.name == "sqlite"
+        self._insert = sqlite.insert if self._sqlite else postgresql.insert
+        self._keep = self._insert(ledger).on_conflict_do_nothing().returning(ledger.c.request_id)
+        self._upserts = [self._upsert(table) for table, _, _ in ROLLUPS]
+
+    def add(self, rows: Sequence[LedgerRow]) -> int:
+        """Keep `rows` and add them to the sums, all or none. How many were new: one that was there is passed over.
+
+        RowsRefused where the database can never take one of them; SQLAlchemyError where it cannot now.
+        """
+        if not rows:
+            return 0
+        offered = {row.request_id: row for row in reversed(rows)}
+        # In one order, so that two processes that add at once wait for each other and never in a circle.
+        wanted = [offered[key] for key in sorted(offered)]
+        try:
+            with self._durable() as connection:
+                kept = connection.execute(self._keep, [msgspec.structs.asdict(row) for row in wanted]).scalars()
+                new = [offered[request_id] for request_id in kept]
+                if new:
+                    parts = [(row, _parts(row)) for row in new]
+                    for (_, width, names), upsert in zip(ROLLUPS, self._upserts, strict=True):
+                        connection.execute(upsert, _sums(parts, width, names))
+                connection.commit()
+        except (DataError, IntegrityError, OverflowError, UnicodeError) as error:
+            raise RowsRefused(f"The database does not take a row of the ledger: {error}") from error
+        return len(new)
+
+    def rows(self, query: Query, *, limit: int, before: str | None = None, blocks: bool = False) -> list[LedgerRow]:
+        """Newest first, at most `limit`; without the names of blocks, unless `blocks`.
+
+        `before`: only those older than the row of that id. NotFound where the query's account has no such row.
+        """
+        with self._engine.connect() as connection:
+            start = None if before is None else _place(connection, query, before)
+            found = connection.execute(queries.rows(query, limit, start, blocks)).mappings()
+            return [LedgerRow(**row) for row in found]
+
+    def totals(self, query: Query) -> Totals:
+        with self._engine.connect() as connection:
+            return Totals(**connection.execute(queries.totals(query)).mappings().one())
+
+    def groups(self, query: Query, by: GroupBy, *, limit: int) -> list[Group]:
+        """The one with the newest request first, at most `limit`."""
+        wanted = queries.groups(query, by, limit)
+        if wanted is None:
+            return []
+        with self._engine.connect() as connection:
+            return [
+                Group(row["key"], row["account_id"], Totals(**{name: row[name] for name in SUMS}), row["last"])
+                for row in connection.execute(wanted).mappings()
+            ]
+
+    def spent(self, *, account_id: str | None = None, key_id: str | None = None, since: float | None = None) -> int:
+        """Nano-dollars of an account, or of a key, since a time or in all; unknown prices count nothing."""
+        return self.totals(Query(account_id, key_id, since)).cost_nano_usd
+
+    def blocks(self, account_id: str | None = None) -> Iterator[LedgerRow]:
+        """The rows whose prompts' blocks are known, oldest first, a page at a time, with `blocks`."""
+        after = None
+        while True:
+            with self._engine.connect() as connection:
+                page = connection.execute(queries.with_blocks(account_id, _PAGE, after)).mappings().all()
+            for row in page:
+                yield LedgerRow(**row)
+            if len(page) < _PAGE:
+                return
+            after = (page[-1]["created"], page[-1]["request_id"])
+
+    @contextmanager
+    def _durable(self) -> Iterator[Connection]:
+        """A connection whose commits survive the machine's death: whoever adds rows then drops its own copy of them."""
+        with self._engine.connect() as connection:
+            if not self._sqlite:
+                yield connection
+                return
+            connection.exec_driver_sql("PRAGMA synchronous=FULL")
+            try:
+                yield connection
+            finally:
+                connection.rollback()
+                connection.exec_driver_sql("PRAGMA synchronous=NORMAL")
+
+    def _upsert(self, table: Table) -> Any:
+        insert = self._insert(table)
+        more = {name: table.c[name] + insert.excluded[name] for name in SUMS}
+        last = case((insert.excluded.last > table.c.last, insert.excluded.last), else_=table.c.last)
+        return insert.on_conflict_do_update(index_elements=list(table.primary_key), set_={**more, "last": last})
+
+
+def _sums(
+    rows: Iterable[tuple[LedgerRow, tuple[int, ...]]], width: int, names: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    """What rows, each with its parts, add to the stretches of `width` seconds, in the order of their keys."""
+    found: defaultdict[tuple[Any, ...], list[tuple[LedgerRow, tuple[int, ...]]]] = defaultdict(list)
+    for row, parts in rows:
+        key = (row.account_id, int(row.created // width) * width, *(getattr(row, name) for name in names))
+        found[key].append((row, parts))
+    columns = ("account_id", "start", *names, *SUMS, "last")
+    sums = []
+    for key in sorted(found):
+        added = map(sum, zip(*(parts for _, parts in found[key]), strict=True))
+        last = max(row.created for row, _ in found[key])
+        sums.append(dict(zip(columns, (*key, *added, last), strict=True)))
+    return sums
+
+
+def _parts(row: LedgerRow) -> tuple[int, ...]:
+    """What one row adds to each of `SUMS`."""
+    counts = (getattr(row, name) for name in COUNTS)
+    return (1, *counts, row.cost_nano_usd or 0, row.saved_nano_usd or 0, int(row.cost_nano_usd is None))
+
+
+def _place(connection: Connection, query: Query, request_id: str) -> tuple[float, str]:
+    """Where the row of that id stands in time."""
+    found = select(ledger.c.created).where(ledger.c.request_id == request_id)
+    if query.account_id is not None:
+        found = found.where(ledger.c.account_id == query.account_id)
+    created = connection.execute(found).scalar()
+    if created is None:
+        raise NotFound(f"There is no request '{shown(request_id)}' in this account's usage.", param="before")
+    return created, request_id

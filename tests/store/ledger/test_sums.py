@@ -1,0 +1,139 @@
+"""The sums are those of the rows, in whatever batches they came, and for whatever stretch of time they are asked."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, delete
+
+from radixa.store.ledger.base import COUNTS, GroupBy, LedgerRow, Query, Totals
+from radixa.store.ledger.schema import DAY, ROLLUPS, ledger
+from radixa.store.ledger.sql import SqlLedger
+from radixa.store.ledger.windows import windows
+from radixa.store.sql import SqlStore
+from tests.store.ledger.rows import moments, names, rows
+
+KEYS: dict[GroupBy, Callable[[LedgerRow], str | int]] = {
+    "model": lambda row: row.model,
+    "key": lambda row: row.key_id,
+    "session": lambda row: row.session_id,
+    "day": lambda row: int(row.created // DAY) * DAY,
+}
+queries = st.builds(
+    Query,
+    account_id=st.one_of(st.none(), names),
+    key_id=st.one_of(st.none(), names),
+    since=st.one_of(st.none(), moments),
+    until=st.one_of(st.none(), moments),
+)
+
+
+def summed(found: Sequence[LedgerRow]) -> Totals:
+    return Totals(
+        requests=len(found),
+        **{name: sum(getattr(row, name) for row in found) for name in COUNTS},
+        cost_nano_usd=sum(row.cost_nano_usd or 0 for row in found),
+        saved_nano_usd=sum(row.saved_nano_usd or 0 for row in found),
+        unknown_price_requests=sum(row.cost_nano_usd is None for row in found),
+    )
+
+
+def wanted(found: Sequence[LedgerRow], query: Query) -> list[LedgerRow]:
+    """The rows a query is about, newest first."""
+    matching = [
+        row
+        for row in found
+        if query.account_id in (None, row.account_id)
+        and query.key_id in (None, row.key_id)
+        and (query.since is None or row.created >= query.since)
+        and (query.until is None or row.created < query.until)
+    ]
+    return sorted(matching, key=lambda row: (row.created, row.request_id), reverse=True)
+
+
+def check(store: SqlLedger, kept: Sequence[LedgerRow], query: Query, by: GroupBy) -> None:
+    matching = wanted(kept, query)
+    assert store.totals(query) == summed(matching)
+    bare = [_without_blocks(row) for row in matching]
+    assert store.rows(query, limit=1_000) == bare
+    if len(matching) > 1:
+        assert store.rows(query, limit=3, before=matching[0].request_id) == bare[1:4]
+    if by == "session":
+        query = Query(query.account_id, None, query.since, query.until)
+        matching = wanted(kept, query)
+    groups: defaultdict[Any, list[LedgerRow]] = defaultdict(list)
+    for row in matching:
+        owner = row.account_id if by == "session" and query.account_id is None else ""
+        groups[KEYS[by](row), owner].append(row)
+    found = store.groups(query, by, limit=100)
+    assert {(group.key, group.account_id): group.totals for group in found} == {
+        key: summed(group) for key, group in groups.items()
+    }
+    assert [group.last for group in found] == sorted((group[0].created for group in groups.values()), reverse=True)
+    assert store.groups(query, by, limit=1) == found[:1]
+
+
+def _without_blocks(row: LedgerRow) -> LedgerRow:
+    return LedgerRow(**{name: getattr(row, name) for name in row.__struct_fields__ if name != "blocks"})
+
+
+def empty(engine: Engine) -> None:
+    with engine.begin() as connection:
+        for table in (ledger, *(rollup for rollup, _, _ in ROLLUPS)):
+            connection.execute(delete(table))
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(
+    steps=st.lists(
+        st.one_of(st.lists(rows(), max_size=12), st.tuples(queries, st.sampled_from(list(KEYS)))), max_size=12
+    ),
+    last=queries,
+)
+def test_the_sums_are_those_of_the_rows(store: SqlStore, steps: list[Any], last: Query) -> None:
+    empty(store.engine)
+    book = SqlLedger(store.engine)
+    kept: dict[str, LedgerRow] = {}
+    for step in steps:
+        if isinstance(step, tuple):
+            check(book, list(kept.values()), *step)
+            continue
+        before = len(kept)
+        for row in step:
+            kept.setdefault(row.request_id, row)
+        assert book.add(step) == len(kept) - before
+    for by in KEYS:
+        check(book, list(kept.values()), last, by)
+    spent = sum(row.cost_nano_usd or 0 for row in wanted(list(kept.values()), Query("a", None, last.since)))
+    assert book.spent(account_id="a", since=last.since) == spent
+    assert [row.request_id for row in book.blocks()] == [
+        row.request_id for row in reversed(wanted(list(kept.values()), Query())) if row.blocks
+    ]
+
+
+@pytest.mark.parametrize("widths", [(), (3_600,), (86_400, 3_600)])
+@given(since=st.one_of(st.none(), moments), until=st.one_of(st.none(), moments), moment=moments)
+def test_windows_cover_each_moment_once(
+    widths: tuple[int, ...], since: float | None, until: float | None, moment: float
+) -> None:
+    found = list(windows(since, until, widths))
+    covering = 0
+    for window in found:
+        low, high = window.low, window.high
+        assert low is None or high is None or low < high
+        if window.width:
+            assert (low or 0) % window.width == (high or 0) % window.width == 0
+        stretch = moment // window.width * window.width if window.width else moment
+        covering += (low is None or stretch >= low) and (high is None or stretch < high)
+        if widths and window.width < widths[0]:
+            assert low is not None
+            assert high is not None
+            assert low // widths[0] * widths[0] + widths[0] >= high
+    assert covering == ((since is None or moment >= since) and (until is None or moment < until))
