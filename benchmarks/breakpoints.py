@@ -105,12 +105,11 @@ def scenario_requests(scenario: Scenario, model: str, gap: Gap, chance: random.R
     waiting: list[tuple[float, int, list[Talk]]] = []
     lines: dict[str, list[Talk]] = {}
     for thread in scenario.threads:
-        talk = talks[thread.name] = Talk([], list(thread.turns))
+        begun = talks[thread.name] = Talk([], list(thread.turns))
         if thread.branch_of is not None:
-            talks[thread.branch_of].children.append((thread.branch_after, talk))
+            talks[thread.branch_of].children.append((thread.branch_after, begun))
         else:
-            line = thread.name.rsplit("-question-", 1)[0]
-            lines.setdefault(line, []).append(talk)
+            lines.setdefault(thread.name.rsplit("-question-", 1)[0], []).append(begun)
     for number, line in enumerate(lines.values()):
         heapq.heappush(waiting, (chance.uniform(0, START_S), number, line))
     number = len(waiting)
@@ -245,7 +244,7 @@ def bound(requests: list[Asked]) -> float:
     seen: dict[tuple[int, ...], list[float]] = {}
     sizes: dict[tuple[int, ...], int] = {}
     for now, body in requests:
-        path = (0,)
+        path: tuple[int, ...] = ()
         for block in blocks_of(body):
             path = (hash((path, block.held)),)
             seen.setdefault(path, []).append(now)
@@ -291,7 +290,7 @@ def main() -> None:
     for seed in range(chosen.first_seed, chosen.first_seed + chosen.seeds):
         for name in WORKLOADS:
             for distribution, gap in GAPS.items():
-                row = {"scenario": name, "gaps": distribution, "seed": seed}
+                row: dict[str, Any] = {"scenario": name, "gaps": distribution, "seed": seed}
                 cold = rounds(name, chosen.model, gap, seed, 1)
                 row["first_round_percent"] = round(100 * with_auto(cold, times) / without(cold), 2)
                 rows.append(row | measured(rounds(name, chosen.model, gap, seed, chosen.rounds), times))

@@ -21,7 +21,7 @@ from radixa.core.money import TokenPrices
 from .fakes import FakeServer, PlainTemplate, WordTokenizer, prompts, serving
 
 T = TypeVar("T")
-PRICES = TokenPrices(input=420_000, cached_input=42_000, cache_write=420_000, output=420_000)
+PRICES = TokenPrices(420_000, 42_000, 420_000, 420_000, 420_000)
 
 SYSTEM = (Message("system", "Be brief and polite, and say what you know about ships."),)
 BRANCHING = Scenario(

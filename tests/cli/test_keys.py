@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,18 @@ def test_an_accounts_name_is_not_taken_for_an_id(radixa: Radixa) -> None:
     found = radixa("keys", "create", "--account", "acct_mine")
     assert found.code == 1
     assert "no account 'acct_mine'" in found.err
+
+
+def test_terms(radixa: Radixa) -> None:
+    before = int(time.time())
+    options = ["--expires", "30d", "--model", "gpt-4.1", "--model", "o3", "--budget-day", "0.5", "--rpm", "10"]
+    made = json.loads(radixa("keys", "create", "ci", *options, "--json").out)
+    assert before + 30 * 86_400 <= made["expires"] <= int(time.time()) + 30 * 86_400
+    assert (made["models"], made["budget_day_usd"], made["rpm"], made["tpm"]) == (["gpt-4.1", "o3"], 0.5, 10, None)
+    radixa("keys", "create", "old", "--expires", "2020-01-31")
+    listed = json.loads(radixa("keys", "list", "--json").out)
+    assert [key["expires"] for key in listed] == [made["expires"], 1_580_428_800]
+    assert radixa("keys", "list").out.splitlines()[2].split()[-1] == "expired"
+    wrong = radixa("keys", "create", "--expires", "soon")
+    assert wrong.code == 2
+    assert "expected a day such as 2027-01-31" in " ".join(wrong.err.split())

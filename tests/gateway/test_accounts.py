@@ -32,9 +32,9 @@ async def opened(world: World, **fields: Any) -> tuple[dict[str, Any], Client]:
 async def test_a_new_account_has_free_credits(world: World) -> None:
     account, client = await opened(world, rpm=5)
     assert (account["granted_usd"], account["credit_limit_usd"], account["rpm"], account["tpm"]) == (1.0, 0.0, 5, None)
-    credits = (await client.get("/v1/credits")).json
-    assert credits["granted_nano_usd"] == credits["left_nano_usd"] == NANO_PER_USD
-    assert (credits["spent_usd"], credits["reserved_usd"], credits["left_usd"]) == (0.0, 0.0, 1.0)
+    found = (await client.get("/v1/credits")).json
+    assert found["granted_nano_usd"] == found["left_nano_usd"] == NANO_PER_USD
+    assert (found["spent_usd"], found["reserved_usd"], found["left_usd"]) == (0.0, 0.0, 1.0)
     listed = (await world.client.get("/v1/accounts")).json["data"]
     assert [found["name"] for found in listed] == ["default", "acme"]
     assert (await world.client.get(f"/v1/accounts/{account['id']}")).json == listed[1] == account
@@ -76,10 +76,10 @@ async def test_no_credit_left(world: World) -> None:
     topped = await world.client.post(f"/v1/accounts/{account['id']}/credits", {"amount_usd": 1})
     assert (topped.status, topped.json["added"], topped.json["amount_usd"]) == (200, True, 1.0)
     assert (await client.chat(model="gpt-4.1")).status == 200
-    credits = (await client.get("/v1/credits")).json
-    assert credits["reserved_nano_usd"] == 0
-    assert credits["spent_nano_usd"] > 0
-    assert credits["left_nano_usd"] == NANO_PER_USD - credits["spent_nano_usd"]
+    found = (await client.get("/v1/credits")).json
+    assert found["reserved_nano_usd"] == 0
+    assert found["spent_nano_usd"] > 0
+    assert found["left_nano_usd"] == NANO_PER_USD - found["spent_nano_usd"]
 
 
 async def test_a_top_up_is_added_once(world: World) -> None:

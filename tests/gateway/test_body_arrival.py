@@ -71,7 +71,7 @@ async def test_a_body_in_drops_is_408(build: Build) -> None:
 
 async def test_a_long_body_may_take_longer_than_the_timeout(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     """What keeps coming gains time: here a hundred bytes each 20 ms, at a least rate of 1,000 bytes a second."""
-    monkeypatch.setattr(request, "_LEAST_RATE", 1000)
+    monkeypatch.setattr(request, "LEAST_RATE", 1000)
     world = build(body_timeout_s=0.3)
     body = BODY + b" " * 4000
     parts = [body[i : i + 100] for i in range(0, len(body), 100)]

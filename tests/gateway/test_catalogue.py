@@ -86,7 +86,7 @@ def test_without_an_engine() -> None:
     with pytest.raises(InvalidRequest, match="Missing required parameter: 'model'") as error:
         found.resolve(None)
     assert (error.value.status, error.value.param, error.value.code) == (400, "model", "missing_required_parameter")
-    with pytest.raises(ModelNotFound, match="no engine for b"):
+    with pytest.raises(ModelNotFound, match=r"no engine for b: start the server with one \(\[engine\] enabled\)\.$"):
         found.resolve("b")
 
 
@@ -95,6 +95,7 @@ def test_the_engines_own_name_stays_its_own() -> None:
     assert (own.id, own.provider, own.embedded, own.context) == ("own", "radixa", True, 1000)
     priced = catalogue(ModelEntry("own", "openai", "gpt", (PRICE,))).resolve("own")
     assert priced == replace(own, prices=token_prices(PRICE, "own"))
+    assert catalogue(ModelEntry("own", "deepseek")).missing("own") is None
 
 
 def test_fallbacks_are_those_that_are_offered() -> None:

@@ -267,6 +267,18 @@ async def test_a_second_turn_of_claude_code_hits(build: Build, normalise: bool) 
     assert text_of(world.engine.requests[-1]).startswith("system: " + expected)
 
 
+async def test_claude_codes_own_query(world: World) -> None:
+    answer = await world.client.post("/v1/messages?beta=true", {"max_tokens": 20, "messages": HELLO})
+    assert answer.status == 200
+
+
+async def test_a_large_body_is_normalised_too(build: Build) -> None:
+    world = build(FakeEngine(context=1_000_000, capacity=2_000_000), max_body_bytes=2_000_000)
+    system = [{"type": "text", "text": LINE % ("f1a", "8c07d")}, {"type": "text", "text": "x" * 300_000}]
+    assert (await ask(world, system=system)).status == 200
+    assert text_of(world.engine.requests[0]).startswith("system: " + LINE % ("000", "00000"))
+
+
 async def test_count_tokens_needs_no_max_tokens_and_costs_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

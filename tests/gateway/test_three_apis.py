@@ -20,6 +20,8 @@ TURNS: Any = [
     {"role": "user", "content": "And of Italy?"},
 ]
 MAX = 12
+GREEDY = {"temperature": 0}
+"""Which Anthropic's SDK knows no more, and its API still does."""
 
 
 class Told(NamedTuple):
@@ -121,14 +123,14 @@ def _response(made: Any) -> Told:
 
 def messages(clients: Clients, wishes: dict[str, Any]) -> Told:
     made = clients.anthropic.messages.create(
-        model=MODEL, system=SYSTEM, messages=TURNS, max_tokens=MAX, temperature=0, extra_body=wishes
+        model=MODEL, system=SYSTEM, messages=TURNS, max_tokens=MAX, extra_body=GREEDY | wishes
     )
     return _message(made.content[0].text, made.usage)  # type: ignore[union-attr]
 
 
 def messages_streamed(clients: Clients, wishes: dict[str, Any]) -> Told:
     with clients.anthropic.messages.create(
-        model=MODEL, system=SYSTEM, messages=TURNS, max_tokens=MAX, temperature=0, stream=True, extra_body=wishes
+        model=MODEL, system=SYSTEM, messages=TURNS, max_tokens=MAX, stream=True, extra_body=GREEDY | wishes
     ) as stream:
         events: list[Any] = list(stream)
     text = "".join(event.delta.text for event in events if event.type == "content_block_delta")
@@ -189,7 +191,7 @@ def test_a_second_turn_of_claude_code_hits(clients: Clients) -> None:
             {"type": "text", "text": "\nYou are Claude Code. " + SYSTEM, "cache_control": {"type": "ephemeral"}},
         ]
         made = clients.anthropic.messages.create(
-            model=MODEL, system=system, messages=turns, max_tokens=MAX, temperature=0
+            model=MODEL, system=system, messages=turns, max_tokens=MAX, extra_body=GREEDY
         )
         return made.usage
 

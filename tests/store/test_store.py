@@ -30,9 +30,11 @@ def test_migrations_make_the_tables_that_the_code_uses(store: SqlStore) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
+    import radixa.store.catalogue
     import radixa.store.ledger.schema
     from radixa.store.schema import metadata
 
+    assert radixa.store.catalogue.models.metadata is metadata
     assert radixa.store.ledger.schema.ledger.metadata is metadata
     with store._engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})

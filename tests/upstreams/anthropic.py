@@ -76,7 +76,7 @@ class AnthropicStandIn(StandIn):
         except Invalid as error:
             return web.json_response(_error(400, str(error)), status=400)
         blocks, reason = _answer(body)
-        usage = _usage(counts, blocks)
+        usage: Json | None = _usage(counts, blocks)
         if fault is not None and fault.kind == "lie":
             usage = msgspec.json.decode(fault.usage) if fault.usage else None
         if body.get("stream"):
@@ -107,11 +107,8 @@ class AnthropicStandIn(StandIn):
         end: Json = {"delta": {"stop_reason": reason, "stop_sequence": None}}
         if self.usage_at != "none" and usage is not None:
             # Cumulative; Anthropic repeats the input's counts there.
-            end["usage"] = {
-                name: count for name, count in usage.items() if name not in ("cache_creation", "service_tier")
-            }
-            if self.usage_at == "end":
-                end["usage"] = usage
+            started = ("cache_creation", "service_tier") if self.usage_at == "both" else ()
+            end["usage"] = {name: count for name, count in usage.items() if name not in started}
         events.append(_event("message_delta", **end))
         events.append(_event("message_stop"))
         return events

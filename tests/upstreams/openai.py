@@ -103,7 +103,7 @@ class OpenAIStandIn(StandIn):
             if thought:
                 message["reasoning_content"] = "".join(thought)
             choices = [{"index": i, "message": message, "logprobs": None, "finish_reason": reason} for i in indexes]
-            whole = {**identity, "object": "chat.completion", "choices": choices, "usage": usage}
+            whole: dict[str, Any] = {**identity, "object": "chat.completion", "choices": choices, "usage": usage}
             return await self.answer(request, fault, whole=_lied(whole, fault))
         deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
         deltas += [{"reasoning_content": piece} for piece in thought]

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from radixa.cli import bench, chat, config, demo, explain, keys, models, pull, replay, serve, tree, usage
+from radixa.cli import accounts, bench, chat, config, demo, explain, keys, models, pull, replay, serve, tree, usage
 from radixa.cli.common import printable
 from radixa.core.errors import RadixaError
 
@@ -36,6 +36,7 @@ app.command("explain")(explain.explain)
 app.command("pull")(pull.pull)
 app.command("models")(models.models)
 app.add_typer(keys.app, name="keys")
+app.add_typer(accounts.app, name="accounts")
 app.command("usage")(usage.usage)
 app.add_typer(config.app, name="config")
 

@@ -28,6 +28,17 @@ def create(
     name: Annotated[str, typer.Argument(help="What it is for, to tell keys apart.")] = "key",
     account: AccountName = None,
     admin: Annotated[bool, typer.Option("--admin", help="An administrator's key.")] = False,
+    expires: Annotated[
+        str | None, typer.Option("--expires", metavar="WHEN", help="A day (2027-01-31, UTC), or in how long: 12h, 30d.")
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", metavar="MODEL", help="The only model it may use; repeat for more.")
+    ] = None,
+    budget_day: Annotated[float | None, typer.Option("--budget-day", min=0, help="Dollars a day (UTC).")] = None,
+    budget_month: Annotated[float | None, typer.Option("--budget-month", min=0, help="Dollars a month (UTC).")] = None,
+    budget: Annotated[float | None, typer.Option("--budget", min=0, help="Dollars in all.")] = None,
+    rpm: Annotated[int | None, typer.Option("--rpm", min=0, help="Requests a minute.")] = None,
+    tpm: Annotated[int | None, typer.Option("--tpm", min=0, help="Tokens a minute.")] = None,
     as_json: Json = False,
     url: Url = None,
     api_key: ApiKey = None,
@@ -37,15 +48,25 @@ def create(
     An account that does not exist yet is made. Without --account the key is of the caller's own account, or of the
     first one in the database. The first key of all is an administrator's.
 
-    Example: radixa keys create laptop --account research
+    Example: radixa keys create laptop --account research --expires 90d --budget-month 20
     """
+    given = {
+        "expires": None if expires is None else moment(expires),
+        "models": model or None,
+        "budget_day_usd": budget_day,
+        "budget_month_usd": budget_month,
+        "budget_usd": budget,
+        "rpm": rpm,
+        "tpm": tpm,
+    }
+    terms = {name: value for name, value in given.items() if value is not None}
     if url:
-        wanted = {"name": name, "admin": admin} | ({"account": account} if account else {})
-        made = _ask(url, api_key, "POST", "/v1/keys", wanted)
+        wanted = {"name": name, "admin": admin} | ({"account": account} if account else {}) | terms
+        made = ask(url, api_key, "POST", "/v1/keys", wanted)
     else:
         from radixa.cli import local_keys
 
-        made = local_keys.create(name, account, admin)
+        made = local_keys.create(name, account, admin, terms)
     if made["admin"] and not admin:
         typer.echo("There was no administrator's key yet, so this is one.", err=True)
     if as_json:
@@ -61,7 +82,7 @@ def list_keys(account: AccountName = None, as_json: Json = False, url: Url = Non
     Example: radixa keys list --json
     """
     if url:
-        found = _ask(url, api_key, "GET", "/v1/keys", {"account": account} if account else {})["data"]
+        found = ask(url, api_key, "GET", "/v1/keys", {"account": account} if account else {})["data"]
     else:
         from radixa.cli import local_keys
 
@@ -84,7 +105,7 @@ def list_keys(account: AccountName = None, as_json: Json = False, url: Url = Non
             "account": key.get("account") or "",
             "account id": key["account_id"],
             "created": _minute(key["created"]),
-            "state": "revoked" if key["revoked"] else "administrator" if key["admin"] else "active",
+            "state": _state(key),
         }
         table.add_row(*(printable(cells[name]) for name in names))
     screen.print(table)
@@ -102,7 +123,7 @@ def revoke(
     Example: radixa keys revoke key_0123456789abcdef
     """
     if url:
-        key = _ask(url, api_key, "DELETE", f"/v1/keys/{key_id}", {})
+        key = ask(url, api_key, "DELETE", f"/v1/keys/{key_id}", {})
     else:
         from radixa.cli import local_keys
 
@@ -118,7 +139,8 @@ def revoke(
         typer.echo(f"{printable(key['id'])} is revoked")
 
 
-def _ask(url: str, api_key: str | None, method: str, path: str, values: dict[str, Any]) -> Any:
+def ask(url: str, api_key: str | None, method: str, path: str, values: dict[str, Any]) -> Any:
+    """A server's answer to one administrative request."""
     import asyncio
 
     from radixa.bench.client import connect
@@ -130,6 +152,33 @@ def _ask(url: str, api_key: str | None, method: str, path: str, values: dict[str
             return await (client.get if method == "GET" else client.delete)(path, **values)
 
     return asyncio.run(call())
+
+
+def moment(text: str) -> int:
+    """A day, or a length of time from now, as Unix seconds. BadParameter for anything else."""
+    import re
+    import time
+    from datetime import UTC, datetime
+
+    if found := re.fullmatch(r"(\d{1,6})([hd])", text, re.ASCII):
+        return int(time.time()) + int(found[1]) * (3600 if found[2] == "h" else 86_400)
+    try:
+        return int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
+    except ValueError:
+        raise typer.BadParameter(
+            f"'{printable(text)}': expected a day such as 2027-01-31, or 12h, or 30d", param_hint="'--expires'"
+        ) from None
+
+
+def _state(key: dict[str, Any]) -> str:
+    import time
+
+    if key["revoked"]:
+        return "revoked"
+    # A server of an earlier release says nothing of an expiry.
+    if key.get("expires") is not None and key["expires"] <= time.time():
+        return "expired"
+    return "administrator" if key["admin"] else "active"
 
 
 def _minute(seconds: int) -> str:

@@ -1,63 +1,137 @@
-"""Keys without a server: the store itself, in the shape of the server's answers."""
+"""Keys and accounts without a server: the store itself, in the shape of the server's answers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from radixa.core.errors import NotFound
+from radixa.core.errors import InvalidRequest, NotFound
 
 if TYPE_CHECKING:
-    from radixa.store.base import ApiKey, Store
+    from radixa.core.config import Config
+    from radixa.store.base import Account, CreditKind, KeyTerms, Limits, Store
 
 
-def create(name: str, account: str | None, admin: bool) -> dict[str, Any]:
+def create(name: str, account: str | None, admin: bool, terms: dict[str, Any]) -> dict[str, Any]:
     """The first key is an administrator's, whatever `admin` says, as it is where a server makes it."""
-    from radixa.store.sql import ensure_first_account, has_administrator
+    from radixa.store.first import ensure_first_account, has_administrator
+    from radixa.store.shapes import key_shape
 
-    with _store() as store:
+    with _store() as (store, config):
+        known = has_administrator(store)
         if account is None:
             owner = ensure_first_account(store)
         else:
-            owner = store.find_account(account) or store.create_account(account)
-        key, secret = store.create_key(owner.id, name, admin=admin or not has_administrator(store))
-        return {**_public(key, owner.name), "key": secret}
+            owner = store.find_account(account) or _open(store, config, account)
+        key, secret = store.create_key(owner.id, name, admin=admin or not known, terms=_terms(terms))
+        return {**key_shape(key, owner.name), "key": secret}
 
 
 def index(account: str | None) -> list[dict[str, Any]]:
     """NotFound where there is no such account."""
-    with _store() as store:
-        owner = store.find_account(account) if account else None
-        if account and owner is None:
-            raise NotFound(f"There is no account '{account}'.")
+    from radixa.store.shapes import key_shape
+
+    with _store() as (store, _):
+        owner = _named(store, account) if account else None
         names = {account.id: account.name for account in store.accounts()}
-        return [_public(key, names[key.account_id]) for key in store.keys(owner.id if owner else None)]
+        return [key_shape(key, names[key.account_id]) for key in store.keys(owner.id if owner else None)]
 
 
 def revoke(key_id: str) -> tuple[dict[str, Any], bool]:
     """The key as it is afterwards, and whether an administrator's key is left."""
-    from radixa.store.sql import has_administrator
+    from radixa.store.first import has_administrator
+    from radixa.store.shapes import key_shape
 
-    with _store() as store:
+    with _store() as (store, _):
         key = store.revoke_key(key_id)
         names = {account.id: account.name for account in store.accounts()}
-        return _public(key, names[key.account_id]), has_administrator(store)
+        return key_shape(key, names[key.account_id]), has_administrator(store)
+
+
+def open_account(name: str, limits: dict[str, Any]) -> dict[str, Any]:
+    """InvalidRequest where the name is taken or cannot be."""
+    from radixa.store.base import Limits
+    from radixa.store.shapes import account_shape
+
+    credit_limit = _nano(limits.get("credit_limit_usd", 0.0), "--credit-limit")
+    with _store() as (store, config):
+        bounds = Limits(limits.get("rpm"), limits.get("tpm"), limits.get("concurrency"))
+        account = _open(store, config, name, limits=bounds, credit_limit=credit_limit)
+        return account_shape(account, store.granted(account.id).get(account.id, 0))
+
+
+def accounts() -> list[dict[str, Any]]:
+    from radixa.store.shapes import account_shape
+
+    with _store() as (store, _):
+        granted = store.granted()
+        return [account_shape(account, granted.get(account.id, 0)) for account in store.accounts()]
+
+
+def credit(account: str, amount: float, once: str | None) -> dict[str, Any]:
+    """NotFound where there is no such account, Conflict where `once` has added another amount."""
+    from radixa.store.shapes import credit_shape
+
+    nano = _nano(amount, "AMOUNT")
+    if not nano:
+        raise InvalidRequest("AMOUNT: expected dollars other than 0")
+    with _store() as (store, _):
+        owner = _named(store, account)
+        kind: CreditKind = "top_up" if nano > 0 else "correction"
+        entry, new = store.add_credit(owner.id, nano, kind=kind, idempotency_key=once)
+        return credit_shape(entry) | {"added": new}
+
+
+def _open(
+    store: Store, config: Config, name: str, *, limits: Limits | None = None, credit_limit: int | None = 0
+) -> Account:
+    """A new account with its free credits, as a server opens it."""
+    from radixa.store.base import NO_LIMITS
+
+    free = _nano(config.accounts.free_credits_usd, "accounts.free_credits_usd") or 0
+    return store.create_account(name, limits=limits or NO_LIMITS, credit_limit=credit_limit, free_credits=free)
+
+
+def _named(store: Store, account: str) -> Account:
+    found = store.find_account(account)
+    if found is None:
+        raise NotFound(f"There is no account '{account}'.")
+    return found
+
+
+def _terms(given: dict[str, Any]) -> KeyTerms:
+    from radixa.store.base import Budgets, KeyTerms, Limits
+
+    return KeyTerms(
+        expires=given.get("expires"),
+        models=tuple(given["models"]) if "models" in given else None,
+        limits=Limits(given.get("rpm"), given.get("tpm")),
+        budgets=Budgets(
+            _nano(given.get("budget_day_usd"), "--budget-day"),
+            _nano(given.get("budget_month_usd"), "--budget-month"),
+            _nano(given.get("budget_usd"), "--budget"),
+        ),
+    )
+
+
+def _nano(dollars: float | None, what: str) -> int | None:
+    from radixa.core.money import nano
+
+    found = None if dollars is None else nano(dollars)
+    if dollars is not None and found is None:
+        raise InvalidRequest(f"{what} = {dollars}: expected dollars with at most nine decimals")
+    return found
 
 
 @contextmanager
-def _store() -> Iterator[Store]:
+def _store() -> Iterator[tuple[Store, Config]]:
     from radixa.core.config import load
     from radixa.store.sql import open_store
 
-    store = open_store(load().config.store)
+    config = load().config
+    store = open_store(config.store)
     try:
-        yield store
+        yield store, config
     finally:
         store.close()
-
-
-def _public(key: ApiKey, account: str) -> dict[str, Any]:
-    """Everything but the hash, and the account's name."""
-    return {name: value for name, value in asdict(key).items() if name != "digest"} | {"account": account}

@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -38,6 +38,18 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_body_bytes: Positive = 16 * 1024 * 1024
     body_timeout_s: Seconds = 60.0
     """How long a body may be silent before it is complete."""
+    idle_timeout_s: Seconds = 75.0
+    """How long a connection may be without a complete head of a request: a new one, or one between two requests."""
+    write_timeout_s: Seconds = 60.0
+    """How long a client may keep its answer waiting; a second more for every KiB that it took."""
+    max_header_bytes: Annotated[int, Meta(ge=8192, le=1 << 24)] = 64 * 1024
+    """A longer head of a request is answered with 431, as is one of more than 100 headers."""
+    max_connections: Annotated[int, Meta(ge=1, le=1 << 20)] = 4096
+    """Further ones wait until one of these ends."""
+    grace_s: Seconds = 20.0
+    """How long running requests may go on after the signal to stop."""
+    cors_origins: tuple[str, ...] = ()
+    """Origins whose pages may read answers, such as https://chat.example.org, or `*`; none by default."""
     sandbox: bool = False
     """Let the embedded engine answer for the whole catalogue."""
     auth: bool = True
@@ -107,6 +119,22 @@ class AccountsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether anyone may open an account."""
 
 
+class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Lines on the standard error stream."""
+
+    format: Literal["text", "json"] = "text"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """`info` also has a line for each request."""
+
+
+class TelemetryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """OpenTelemetry, which needs the extra `radixa[otel]`."""
+
+    otlp_endpoint: str = ""
+    """Where traces and metrics go, such as http://127.0.0.1:4318 (OTLP over HTTP); empty is nowhere."""
+    service_name: str = "radixa"
+
+
 class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Dollars per million tokens, as people write them; integers from here on (`core.money`).
 
@@ -172,6 +200,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     engine: EngineConfig = EngineConfig()
     cache: CacheConfig = CacheConfig()
     accounts: AccountsConfig = AccountsConfig()
+    log: LogConfig = LogConfig()
+    telemetry: TelemetryConfig = TelemetryConfig()
     models: tuple[ModelEntry, ...] = ()
     """Entries added to the catalogue that ships, or replacing those of the same id."""
     providers: dict[str, ProviderConfig] = {}
@@ -181,8 +211,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 MOST_THREADS_A_CORE = 4
 """More only wait for each other; some hundreds are more than a system gives."""
 _URL = re.compile(r"[a-z][\w+]*://", re.ASCII)
+_ORIGIN = re.compile(r"\*|https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:.]+\](:\d{1,5})?", re.ASCII)
 
-SECTIONS: tuple[str, ...] = ("server", "store", "engine", "cache", "accounts")
+_WITH_PASSWORDS = ("store.url", "telemetry.otlp_endpoint")
+SECTIONS: tuple[str, ...] = ("server", "store", "engine", "cache", "accounts", "log", "telemetry")
 """The sections whose values are scalars, each also an environment variable."""
 
 
@@ -202,7 +234,9 @@ class Loaded:
             for name in part.__struct_fields__:
                 dotted = f"{section}.{name}"
                 value = getattr(part, name)
-                shown = without_password(value) if dotted == "store.url" else value
+                if isinstance(value, tuple):
+                    value = ",".join(value)
+                shown = without_password(value) if dotted in _WITH_PASSWORDS else value
                 found.append((dotted, shown, self.origins.get(dotted, "default")))
         return found
 
@@ -271,10 +305,12 @@ def _convert(raw: dict[str, Any], origins: dict[str, str], file: Path | None) ->
             # Variables are text, so numbers and booleans in them are read leniently; a file must use TOML's own types.
             lenient = origin.startswith("RADIXA_")
             try:
+                if lenient and get_origin(hints[name]) is tuple:
+                    value = [part for part in map(str.strip, value.split(",")) if part]
                 values[name] = msgspec.convert(value, hints[name], strict=not lenient)
                 _check(dotted, values[name])
             except (msgspec.ValidationError, _Refused) as error:
-                shown = without_password(value) if dotted == "store.url" and isinstance(value, str) else value
+                shown = without_password(value) if dotted in _WITH_PASSWORDS and isinstance(value, str) else value
                 wanted = str(error) if isinstance(error, _Refused) else expected(hints[name])
                 raise ConfigError(f"{dotted} = {shown!r} ({origin}): expected {wanted}") from error
         sections[section] = kind(**values)
@@ -301,6 +337,10 @@ def _check(dotted: str, value: Any) -> None:
     """What a type cannot say."""
     if dotted == "store.url" and value and not _URL.match(value):
         raise _Refused("a URL such as sqlite:///radixa.db or postgresql://…")
+    if dotted == "telemetry.otlp_endpoint" and value and not re.match(r"https?://\w", value):
+        raise _Refused("a URL such as http://127.0.0.1:4318")
+    if dotted == "server.cors_origins" and not all(map(_ORIGIN.fullmatch, value)):
+        raise _Refused("origins as browsers send them, such as https://chat.example.org, without a path; or *")
     if dotted == "engine.threads" and value > (most := MOST_THREADS_A_CORE * len(os.sched_getaffinity(0))):
         raise _Refused(f"a whole number from 0 to {most}, {MOST_THREADS_A_CORE} for each core this process may use")
 

@@ -20,6 +20,8 @@ def expected(hint: Any) -> str:
             return f"a whole number{_range(info)}"
         case inspect.FloatType():
             return f"a number{_range(info)}"
+        case inspect.VarTupleType():
+            return "a list of texts"
     return "a text"
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from radixa.core import money
 from radixa.core.base import Usage
-from radixa.core.errors import LedgerUnavailable
+from radixa.core.errors import LedgerUnavailable, QuotaExceeded, RateLimited
 from radixa.gateway.base import Header
 from radixa.gateway.catalogue import Offer
 from radixa.gateway.ledger.book import Ledger
@@ -83,7 +83,13 @@ class Accounting:
             tokens=at_most.total_tokens,
             cost=money.cost(at_most, offer.prices),
         )
-        return Account(self, request, offer, use, await self.limiter.reserve(wanted))
+        try:
+            reservation = await self.limiter.reserve(wanted)
+        except (RateLimited, QuotaExceeded) as error:
+            self._metrics.refused(error.kind)
+            raise
+        request.offer = offer
+        return Account(self, request, offer, use, reservation)
 
     def total(self) -> Counts:
         """What all accounts used together."""
@@ -122,6 +128,7 @@ class Accounting:
             blocks=b"" if keys is None else block_names(self._secret, use.namespace, keys),
         )
         self.ledger.append(row)
+        request.row, request.finish_reasons = row, meter.finish_reasons
         self.counts[row.account_id].add(usage)
         ttft_s = meter.ttft_ms / 1e3 if usage.completion_tokens and meter.ttft_ms else None
         self._metrics.answered(offer.id, usage, ttft_s)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from radixa.core.base import CachePolicy, GenerateChunk, GenerateRequest, SamplingParams, Source
 from radixa.core.conversation import Conversation
-from radixa.core.errors import EngineUnavailable, InvalidRequest, RadixaError, UpstreamError
+from radixa.core.errors import EngineUnavailable, InvalidRequest, RadixaError, RateLimited, UpstreamError
 from radixa.gateway.accounting import Account, Use
 from radixa.gateway.base import Header, served_by
 from radixa.gateway.catalogue import Offer
@@ -57,24 +57,28 @@ async def begin(gateway: Gateway, request: Request, asked: Asked) -> Answering:
     for offer in (first, *map(gateway.catalogue.resolve, first.fallbacks)):
         try:
             return await _begin_at(gateway, request, asked, offer, instead_of=None if offer is first else first)
-        except RadixaError as error:
-            if not _may_do_better(error):
-                raise
-            failure = failure or error
-            log.warning("request %s: %s failed: %s", request.id, offer.id, error.message)
+        except _ProviderFailed as failed:
+            failure = failure or failed.error
+            log.warning("request %s: %s failed: %s", request.id, offer.id, failed.error.message)
     assert failure is not None
     raise failure
 
 
-def _may_do_better(error: RadixaError) -> bool:
-    """Whether another provider may answer what this one did not."""
-    return isinstance(error, EngineUnavailable) or (isinstance(error, UpstreamError) and error.retryable)
+class _ProviderFailed(Exception):
+    """What a provider could not do, and another one may: it failed, is not there, or has had enough."""
+
+    def __init__(self, error: RadixaError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 async def _begin_at(
     gateway: Gateway, request: Request, asked: Asked, offer: Offer, instead_of: Offer | None
 ) -> Answering:
-    provider = gateway.provider(offer)
+    try:
+        provider = gateway.provider(offer)
+    except EngineUnavailable as error:
+        raise _ProviderFailed(error) from error
     wanted = await provider_requests(gateway, request, asked, offer, provider)
     count = len(wanted) * asked.n
     if count > MAX_ANSWERS:
@@ -104,8 +108,11 @@ async def _begin_at(
     except asyncio.CancelledError:
         account.abandon()
         raise
-    except BaseException:
+    except BaseException as error:
         account.refund()
+        # A limit of our own is said before this, and is no provider's.
+        if isinstance(error, (UpstreamError, EngineUnavailable, RateLimited)):
+            raise _ProviderFailed(error) from error
         raise
     whole = request.owns(_accounted(account, meter, count, first, chunks, delivers=asked.stream))
     headers = (*served_by(offer.served_by), *account.headers())
@@ -202,14 +209,15 @@ async def _start(
     else:
         meter = Meter(offer, request.started, asked.n, sent_bytes=len(asked.body))
         streams = [provider.generate(found) for found in wanted]
-    return meter, [_numbered(stream, number * asked.n) for number, stream in enumerate(streams)]
+    numbered = [_numbered(stream, number * asked.n) for number, stream in enumerate(streams[1:], 1)]
+    return meter, [streams[0], *numbered]
 
 
 async def _numbered(chunks: AsyncIterator[GenerateChunk], offset: int) -> AsyncIterator[GenerateChunk]:
     """The answers of one prompt among several, numbered on from those of the prompts before it."""
     async with closing(chunks) as found:
         async for chunk in found:
-            yield replace(chunk, index=chunk.index + offset) if offset else chunk
+            yield replace(chunk, index=chunk.index + offset)
 
 
 async def _accounted(

@@ -11,23 +11,40 @@ import time
 
 from radixa.core.errors import EngineUnavailable, Forbidden, InvalidRequest, MethodNotAllowed, NotFound, RadixaError
 from radixa.gateway.base import EventStream, Header, Receive, Response, Route, Scope, Send
+from radixa.gateway.cors import Cors
+from radixa.gateway.logs import REQUEST_ID, AccessLog, no_access_log
 from radixa.gateway.loopback import check_local
+from radixa.gateway.pace import PacedSend
 from radixa.gateway.request import ClientLeft, Request
 from radixa.gateway.routes import PREFIXES, ROUTES
 from radixa.gateway.state import Gateway
+from radixa.gateway.telemetry.base import NO_TELEMETRY, Telemetry
 
 log = logging.getLogger("radixa.gateway")
 
 _CLIENT_LEFT = 499
 """What metrics call a request whose client did not wait for the answer, or for the end of its own body."""
 _UNKNOWN = Route("unknown", {}, open=True)
+_ENDING_S = 5.0
+"""How long an answer that the end of the server interrupts may take to say so."""
+
+_SECURE: tuple[Header, ...] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+)
+_NO_STORE: Header = (b"cache-control", b"no-store")
 
 
 class App:
     """An ASGI 3 application over one gateway."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(
+        self, gateway: Gateway, telemetry: Telemetry = NO_TELEMETRY, access_log: AccessLog = no_access_log
+    ) -> None:
         self.gateway = gateway
+        self._telemetry = telemetry
+        self._access_log = access_log
+        self._cors = Cors(gateway.config.server.cors_origins)
         self._running: set[asyncio.Task[object]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -36,11 +53,15 @@ class App:
         task = asyncio.current_task()
         assert task is not None
         self._running.add(task)
-        request = Request(scope, receive, self.gateway.config.server.body_timeout_s)
-        route = _UNKNOWN
+        config = self.gateway.config.server
+        request = Request(scope, receive, config.body_timeout_s)
+        REQUEST_ID.set(request.id)
+        send = paced = PacedSend(send, request, config.write_timeout_s)
+        route = _find(request)
         status = _CLIENT_LEFT
+        self.gateway.metrics.running.inc()
+        span = self._telemetry.begin(request, route.name)
         try:
-            route = _find(request)
             answer = await self._answer(route, request)
             if isinstance(answer, EventStream):
                 status = await self._stream(answer, route, request, send)
@@ -55,8 +76,13 @@ class App:
                 raise
         finally:
             await request.close()
+            paced.close()
             self._running.discard(task)
-            self.gateway.metrics.request(route.name, status, time.perf_counter() - request.started)
+            seconds = time.perf_counter() - request.started
+            self.gateway.metrics.running.dec()
+            self.gateway.metrics.request(request, route.name, status, seconds, slow=paced.late)
+            span.end(status, seconds)
+            self._access_log(request, route.name, status, seconds)
 
     async def drain(self, grace_s: float) -> None:
         """Take no new work, and wait for what runs; after `grace_s` end it with an error that says why."""
@@ -68,7 +94,7 @@ class App:
         for task in late:
             task.cancel()
         if late:
-            await asyncio.wait(late, timeout=grace_s)
+            await asyncio.wait(late, timeout=_ENDING_S)
 
     async def _answer(self, route: Route, request: Request) -> Response | EventStream:
         try:
@@ -77,7 +103,7 @@ class App:
             if route is _UNKNOWN:
                 raise NotFound(f"Invalid URL ({request.method} {request.path})", code="unknown_url")
             if request.method == "OPTIONS":
-                return Response(b"", 204, headers=(_allow(route),))
+                return Response(b"", 204, headers=(_allow(route), *self._cors.preflight(request, _allow(route)[1])))
             handler = route.methods.get("GET" if request.method == "HEAD" else request.method)
             if handler is None:
                 raise MethodNotAllowed(
@@ -109,14 +135,14 @@ class App:
         headers = [(b"content-type", answer.content_type), (b"content-length", b"%d" % len(answer.body))]
         if answer.status == 204:
             headers = []
-        await send(_head(answer.status, [*headers, *answer.headers], request))
+        await send(self._head(answer.status, [*headers, *answer.headers], request))
         body = b"" if request.method == "HEAD" else answer.body
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
     async def _stream(self, answer: EventStream, route: Route, request: Request, send: Send) -> int:
         """Send the events; returns the status under which metrics count the request."""
         headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
-        await send(_head(200, [*headers, *answer.headers], request))
+        await send(self._head(200, [*headers, *answer.headers], request))
         status, last = 200, b""
         try:
             async for event in answer.events:
@@ -134,6 +160,22 @@ class App:
         await send({"type": "http.response.body", "body": last, "more_body": False})
         return status
 
+    def _head(self, status: int, headers: list[Header], request: Request) -> dict[str, object]:
+        """The start of an answer, with the headers that every answer has."""
+        milliseconds = int((time.perf_counter() - request.started) * 1e3)
+        if not any(name == b"cache-control" for name, _ in headers):
+            headers.append(_NO_STORE)
+        headers += [
+            (b"x-request-id", request.id.encode()),
+            # The same, as Anthropic calls it.
+            (b"request-id", request.id.encode()),
+            (b"openai-processing-ms", b"%d" % milliseconds),
+            (b"openai-version", b"2020-10-01"),
+            *_SECURE,
+            *self._cors.headers(request),
+        ]
+        return {"type": "http.response.start", "status": status, "headers": headers}
+
 
 def _find(request: Request) -> Route:
     """The route of the request's path; a trailing slash is forgiven."""
@@ -145,19 +187,6 @@ def _find(request: Request) -> Route:
                 request.argument = path[len(prefix) :]
                 return candidate
     return route or _UNKNOWN
-
-
-def _head(status: int, headers: list[Header], request: Request) -> dict[str, object]:
-    """The start of an answer, with the headers that every answer has."""
-    milliseconds = int((time.perf_counter() - request.started) * 1e3)
-    headers += [
-        (b"x-request-id", request.id.encode()),
-        # The same, as Anthropic calls it.
-        (b"request-id", request.id.encode()),
-        (b"openai-processing-ms", b"%d" % milliseconds),
-        (b"openai-version", b"2020-10-01"),
-    ]
-    return {"type": "http.response.start", "status": status, "headers": headers}
 
 
 def _failure(error: RadixaError, route: Route, request: Request) -> Response:

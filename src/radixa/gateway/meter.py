@@ -48,7 +48,8 @@ class Meter:
         self._tokenizer = tokenizer
         self._sent_bytes = sent_bytes
         self._usages: dict[int, Usage] = {}
-        self._ended: set[int] = set()
+        self._ended: dict[int, str] = {}
+        """By answer, why it ended."""
         self._tokens: dict[int, int] = {}
         self._bytes = 0
 
@@ -58,11 +59,16 @@ class Meter:
         if chunk.usage is not None:
             self._usages[chunk.index] = chunk.usage
         if chunk.finish_reason is not None:
-            self._ended.add(chunk.index)
+            self._ended[chunk.index] = chunk.finish_reason
         self._tokens[chunk.index] = self._tokens.get(chunk.index, 0) + len(chunk.token_ids)
         self._bytes += len(chunk.text) + len(chunk.reasoning)
         for call in chunk.tool_calls:
             self._bytes += len(call.name) + len(call.arguments)
+
+    @property
+    def finish_reasons(self) -> tuple[str, ...]:
+        """Of the answers that ended, in their order."""
+        return tuple(self._ended[index] for index in sorted(self._ended))
 
     def complete(self, answers: int) -> bool:
         """Whether all `answers` have ended and their usage is known: nothing that costs comes any more."""

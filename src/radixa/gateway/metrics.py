@@ -5,11 +5,13 @@ No label names an account or a key (DESIGN 7). What counts hits is a counter, ne
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from radixa.core.base import Usage
 from radixa.engine.base import EngineStats
 from radixa.gateway.engine_metrics import EngineFigures
+from radixa.gateway.provider_metrics import ProviderFigures
+from radixa.gateway.request import Request
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
@@ -22,6 +24,30 @@ class Metrics:
         self._registry = registry
         self._engine = EngineFigures()
         registry.register(self._engine)
+        self.providers = ProviderFigures()
+        """To be given the providers that are to be in it."""
+        registry.register(self.providers)
+        self.running = Gauge("radixa_requests_running", "Requests that are being answered.", registry=registry)
+        self._waiting = Gauge(
+            "radixa_ledger_waiting_rows", "Rows of the ledger that are not in the database yet.", registry=registry
+        )
+        self._refused = Counter(
+            "radixa_refused",
+            "Requests refused by limits of this server, by what was used up.",
+            ["kind"],
+            registry=registry,
+        )
+        self._fallbacks = Counter(
+            "radixa_fallbacks",
+            "Requests that another model answered because the first one's provider failed.",
+            ["from_model", "to_model"],
+            registry=registry,
+        )
+        self._slow = Counter(
+            "radixa_slow_clients", "Connections cut because their client did not take its answer.", registry=registry
+        )
+        for kind in ("requests", "tokens", "insufficient_quota"):
+            self._refused.labels(kind)
         self._requests = Counter(
             "radixa_requests", "Requests answered, by route and HTTP status.", ["route", "status"], registry=registry
         )
@@ -49,9 +75,19 @@ class Metrics:
             ]
         }
 
-    def request(self, route: str, status: int, seconds: float) -> None:
+    def request(self, request: Request, route: str, status: int, seconds: float, *, slow: bool) -> None:
+        """A request that is over. `slow`: its client did not take the answer."""
         self._requests.labels(route, str(status)).inc()
         self._duration.labels(route).observe(seconds)
+        if slow:
+            self._slow.inc()
+        row = request.row
+        if row is not None and row.fallback_from:
+            self._fallbacks.labels(row.fallback_from, row.model).inc()
+
+    def refused(self, kind: str) -> None:
+        """A limit refused a request: `kind` is the error's."""
+        self._refused.labels(kind).inc()
 
     def answered(self, model: str, usage: Usage, ttft_seconds: float | None) -> None:
         """A request that was answered to its end; without `ttft_seconds` it wanted no tokens."""
@@ -62,8 +98,12 @@ class Metrics:
         if ttft_seconds is not None:
             self._ttft.labels(model).observe(ttft_seconds)
 
-    def text(self, engine: EngineStats | None, model: str = "") -> bytes:
-        """Everything in Prometheus' text format. `engine` None: it cannot be asked now; else `model` is its model."""
+    def text(self, engine: EngineStats | None, model: str = "", waiting_rows: int = 0) -> bytes:
+        """Everything in Prometheus' text format. `engine` None: it cannot be asked now; else `model` is its model.
+
+        `waiting_rows` are the ledger's.
+        """
+        self._waiting.set(waiting_rows)
         self._engine.stats = engine
         self._engine.model = model
         return generate_latest(self._registry)

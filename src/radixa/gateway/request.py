@@ -6,22 +6,27 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from radixa.core.errors import BodyTimeout, BodyTooLarge, InvalidRequest, shown
 from radixa.gateway.auth import Identity
 from radixa.gateway.base import Receive, Scope
 from radixa.providers.streams import T, closing
+from radixa.store.ledger.base import LedgerRow
+
+if TYPE_CHECKING:
+    from radixa.gateway.catalogue import Offer
 
 _DRAIN_FACTOR = 4
 """A body over the limit is still read, and thrown away, up to this many limits: most clients send all of it before they
 read an answer, and would otherwise see a broken connection instead of the 413."""
 
-_LEAST_RATE = 1024
-"""Bytes a second that a body gains time by: one that comes in drops does not come for ever."""
+LEAST_RATE = 1024
+"""Bytes a second that a body gains time by, and an answer too: one that moves in drops does not move for ever."""
 
 _MOST_DIGITS = 20
+_WATCH_AFTER_S = 0.005
 
 
 class ClientLeft(Exception):
@@ -45,9 +50,21 @@ class Request:
         self._scope = scope
         self._receive = receive
         self._body_timeout_s = body_timeout_s
+        self._soon: asyncio.TimerHandle | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._streams: list[AsyncIterator[Any]] = []
         self._identity: Identity | None = None
+        self.offer: Offer | None = None
+        """The model that was asked last; None until the request was let through to one."""
+        self.row: LedgerRow | None = None
+        """What it used; None until it is in the ledger."""
+        self.finish_reasons: tuple[str, ...] = ()
+        """Of the answers that ended, as far as they are in the ledger."""
+
+    @property
+    def known(self) -> Identity | None:
+        """Who asks, where that is known."""
+        return self._identity
 
     @property
     def identity(self) -> Identity:
@@ -67,10 +84,16 @@ class Request:
         return None
 
     @property
+    def client(self) -> tuple[str, int] | None:
+        """The other end of the connection; None where the server does not know it."""
+        client = self._scope.get("client")
+        return (str(client[0]), int(client[1])) if client else None
+
+    @property
     def address(self) -> str:
         """The client's address; empty where the server does not know it."""
-        client = self._scope.get("client")
-        return str(client[0]) if client else ""
+        client = self.client
+        return client[0] if client else ""
 
     def query(self) -> dict[str, str]:
         """The query's parameters; of one given twice, the last."""
@@ -81,7 +104,7 @@ class Request:
         where its client goes."""
         parts, size, begun = [], 0, time.monotonic()
         while size <= limit * _DRAIN_FACTOR:
-            message = await self._part(begun + size / _LEAST_RATE)
+            message = await self._part(begun + size / LEAST_RATE)
             if message["type"] == "http.disconnect":
                 raise ClientLeft
             part = message.get("body", b"")
@@ -108,20 +131,30 @@ class Request:
         except TimeoutError:
             raise BodyTimeout(
                 f"The request's body did not come to its end: nothing more came within {self._body_timeout_s:g} "
-                f"seconds, or less than {_LEAST_RATE} bytes a second. Expected the body that the headers announce."
+                f"seconds, or less than {LEAST_RATE} bytes a second. Expected the body that the headers announce."
             ) from None
 
     def watch(self) -> None:
-        """From now on, cancel the task that handles this request when the client leaves. The body has been read."""
+        """From now on, cancel the task that handles this request when the client leaves. The body has been read.
+
+        An answer that is there in a moment is not worth a task of its own beside it.
+        """
         task = asyncio.current_task()
         assert task is not None
+        self._soon = asyncio.get_running_loop().call_later(_WATCH_AFTER_S, self._watch, task)
+
+    def _watch(self, task: asyncio.Task[Any]) -> None:
         self._watcher = asyncio.create_task(self._wait_for_the_end(task))
 
     async def _wait_for_the_end(self, task: asyncio.Task[Any]) -> None:
         message = await self._receive()
         if message["type"] == "http.disconnect":
-            self.left = True
-            task.cancel()
+            self.leave(task)
+
+    def leave(self, task: asyncio.Task[Any]) -> None:
+        """The client is gone, or given up: end the `task` that answers it."""
+        self.left = True
+        task.cancel()
 
     def owns(self, stream: AsyncIterator[T]) -> AsyncIterator[T]:
         """Close `stream` when this request is over, however it ends: that cancels the work behind it."""
@@ -129,6 +162,8 @@ class Request:
         return stream
 
     async def close(self) -> None:
+        if self._soon is not None:
+            self._soon.cancel()
         if self._watcher is not None:
             self._watcher.cancel()
         for stream in self._streams:

@@ -7,6 +7,7 @@ One asyncio process holds HTTP, keys and tokenising; the engine is a child proce
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import threading
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from radixa.core.config import CacheConfig, Config
+from radixa.core.config import CacheConfig, Config, ServerConfig
 from radixa.core.errors import RadixaError
 from radixa.core.paths import paths
 from radixa.core.progress import Progress
@@ -23,7 +24,10 @@ from radixa.engine.events.base import EventSettings
 from radixa.gateway.address import Address, bindable
 from radixa.gateway.app import App
 from radixa.gateway.auth import Identity, KeyRing
+from radixa.gateway.logs import access_log, log_to_stderr
+from radixa.gateway.sockets import connections_for, let_go_of_the_dead, raise_file_limit
 from radixa.gateway.state import Gateway
+from radixa.gateway.telemetry.opening import telemetry_for
 from radixa.kv.tiers.secret import installation_secret
 from radixa.models.base import ModelFolder
 from radixa.providers.local import LocalProvider
@@ -36,10 +40,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-GRACE_S = 5.0
-"""How long running requests may go on after the signal to stop."""
+_COLLECT_AFTER = 10_000
+"""New objects until the youngest are collected."""
 _BACKLOG = 2048
-"""Connections that may wait to be accepted, and requests that may run at once."""
+"""Connections that may wait to be accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ def serve(config: Config, events: Events) -> None:
     """
     import uvloop
 
+    log_to_stderr(config.log)
     uvloop.run(_serve(config, events))
 
 
@@ -96,14 +101,27 @@ async def _serve_from(store: SqlStore, address: Address, config: Config, events:
 
 
 async def _serve_with(gateway: Gateway, address: Address, secret: str | None, events: Events) -> None:
-    app = App(gateway)
+    config = gateway.config
+    connections = connections_for(config.server.max_connections, raise_file_limit())
+    if connections < config.server.max_connections:
+        events.warning(
+            f"server.max_connections is {config.server.max_connections}, but this process may open too few files for "
+            f"that: it takes {connections}"
+        )
+    telemetry = telemetry_for(config.telemetry)
+    app = App(gateway, telemetry, access_log(config.log))
     stop = _stop_signal(events.stopping)
-    server = _server(app, address)
+    server = _server(app, address, config.server, connections)
     serving = asyncio.create_task(server.serve())
     stopped = asyncio.create_task(stop.wait())
     starting = asyncio.create_task(_start(gateway, events))
+    # What is there by now stays: the collector need not look at it again, nor after every few requests at what is new.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER, 20, 20)
     try:
         await address.answers()
+        let_go_of_the_dead(address.port, config.server.write_timeout_s)
         events.listening(address.url, secret)
         await asyncio.wait({serving, stopped, starting}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
@@ -114,9 +132,10 @@ async def _serve_with(gateway: Gateway, address: Address, secret: str | None, ev
     finally:
         stopped.cancel()
         starting.cancel()
-        await app.drain(GRACE_S)
+        await app.drain(config.server.grace_s)
         server.stop()  # type: ignore[no-untyped-call]  # granian has no annotations here
         await asyncio.gather(serving, starting, stopped, return_exceptions=True)
+        await asyncio.to_thread(telemetry.close)
 
 
 async def _start(gateway: Gateway, events: Events) -> str:
@@ -198,8 +217,9 @@ def _keys(store: SqlStore, config: Config, events: Events) -> tuple[KeyRing, str
     return KeyRing(store, anyone=Identity(account.id, key_id="", admin=True)), None
 
 
-def _server(app: App, address: Address) -> Server:
+def _server(app: App, address: Address, config: ServerConfig, connections: int) -> Server:
     from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP1Settings
     from granian.server.embed import Server
 
     return Server(
@@ -210,6 +230,11 @@ def _server(app: App, address: Address) -> Server:
         http=HTTPModes.http1,
         websockets=False,
         backlog=_BACKLOG,
+        # What it calls so are the connections that are open at once.
+        backpressure=connections,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=int(config.idle_timeout_s * 1e3), max_buffer_size=config.max_header_bytes
+        ),
         log_enabled=False,
     )
 

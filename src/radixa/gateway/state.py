@@ -57,6 +57,7 @@ class Gateway:
         self.fingerprint = ""
         """`system_fingerprint`: changes when the same seed may give another answer."""
         self._upstreams = upstreams or Upstreams()
+        self.metrics.providers.providers = self._upstreams.providers
         self._local: LocalProvider | None = None
         self._catalogue: Catalogue | None = None
         self._following: asyncio.Task[None] | None = None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 import msgspec
 
 from radixa.core.base import Dialect, GenerateChunk, GenerateRequest, Usage
+from radixa.providers.upstream.figures import Figures
 
 
 class EmbedRequest(msgspec.Struct, frozen=True):
@@ -26,6 +27,17 @@ class Embedded(msgspec.Struct, frozen=True):
     usage: Usage
 
 
+class Server(Protocol):
+    """One upstream of a provider, as metrics see it."""
+
+    figures: Figures
+
+    @property
+    def ready(self) -> bool:
+        """Whether a request would be sent there now."""
+        ...
+
+
 class Provider(Protocol):
     """An engine of ours or an upstream, behind a few methods.
 
@@ -42,6 +54,11 @@ class Provider(Protocol):
     @property
     def dialects(self) -> frozenset[Dialect]:
         """Bodies it takes as they are: a request of one of these comes as its `source`."""
+        ...
+
+    @property
+    def upstreams(self) -> Sequence[Server]:
+        """Where its requests go; none for an engine of ours."""
         ...
 
     def generate(self, request: GenerateRequest) -> AsyncIterator[GenerateChunk]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TypeVar
@@ -14,7 +14,7 @@ from radixa.core.base import Dialect, GenerateChunk, GenerateRequest, Message, S
 from radixa.core.errors import ContextTooLong, InvalidRequest, unsupported
 from radixa.engine.base import Engine, EngineRequest
 from radixa.models.base import ChatTemplate, Tokenizer
-from radixa.providers.base import Embedded, EmbedRequest
+from radixa.providers.base import Embedded, EmbedRequest, Server
 from radixa.providers.plain import plain_messages
 from radixa.providers.prompt import Prompt, of_messages, of_text
 from radixa.providers.streams import closing, merged
@@ -38,6 +38,10 @@ class LocalProvider:
     @property
     def ready(self) -> bool:
         return self.engine.ready
+
+    @property
+    def upstreams(self) -> Sequence[Server]:
+        return ()
 
     @property
     def dialects(self) -> frozenset[Dialect]:

@@ -18,16 +18,12 @@ def closing(stream: AsyncIterator[T]) -> aclosing[AsyncGenerator[T, None]]:
     return aclosing(cast("AsyncGenerator[T, None]", stream))
 
 
-async def merged(streams: Sequence[AsyncIterator[T]]) -> AsyncIterator[T]:
-    """Items of all `streams` as they come, each stream's in its own order. One that fails closes them all.
+def merged(streams: Sequence[AsyncIterator[T]]) -> AsyncIterator[T]:
+    """Items of all `streams` as they come, each stream's in its own order. One that fails closes them all."""
+    return streams[0] if len(streams) == 1 else _merged(streams)
 
-    One stream alone is passed through without a task or a queue.
-    """
-    if len(streams) == 1:
-        async with closing(streams[0]) as only:
-            async for item in only:
-                yield item
-        return
+
+async def _merged(streams: Sequence[AsyncIterator[T]]) -> AsyncIterator[T]:
     items: asyncio.Queue[T | Exception | None] = asyncio.Queue()
     pumps = [asyncio.create_task(_pump(stream, items)) for stream in streams]
     running = len(pumps)

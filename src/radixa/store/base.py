@@ -46,7 +46,7 @@ class Account:
     """Seconds since 1970."""
     limits: Limits = NO_LIMITS
     credit_limit: int | None = None
-    """How much more than its credits it may spend: 0 for one that pays before, None for one that is not held to them."""
+    """How much more than its credits it may spend: 0 for one that pays first, None for one that they do not limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,10 @@ class ApiKey:
     created: int
     revoked: int | None = None
     terms: KeyTerms = PLAIN
+
+    def works(self, now: float) -> bool:
+        """Whether it is neither revoked nor expired."""
+        return self.revoked is None and (self.terms.expires is None or now < self.terms.expires)
 
 
 @dataclass(frozen=True, slots=True)

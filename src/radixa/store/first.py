@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from radixa.core.errors import ConfigError
 from radixa.store.base import Account, Store
@@ -14,8 +15,8 @@ _LEAST_KEY = 16
 
 def has_administrator(store: Store) -> bool:
     """Whether any key can still manage the others."""
-    known = store.keys()
-    return any(key.admin and key.revoked is None for key in known)
+    known, now = store.keys(), time.time()
+    return any(key.admin and key.works(now) for key in known)
 
 
 def ensure_first_key(store: Store) -> str | None:

@@ -7,7 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from granian.constants import HTTPModes, Interfaces
@@ -16,8 +16,10 @@ from granian.server.embed import Server
 from radixa.core.base import Dialect, GenerateChunk, GenerateRequest, ToolCallDelta, Usage
 from radixa.core.errors import RadixaError
 from radixa.gateway.app import App
-from radixa.providers.base import Embedded, EmbedRequest
+from radixa.providers.base import Embedded, EmbedRequest, Provider
 from tests.gateway.conftest import World
+
+P = TypeVar("P", bound=Provider)
 
 USAGE = Usage(
     prompt_tokens=100,
@@ -74,7 +76,7 @@ class Scripted:
         return self.requests[-1].conversation
 
 
-def asks(monkeypatch: pytest.MonkeyPatch, world: World, provider: Scripted) -> Scripted:
+def asks(monkeypatch: pytest.MonkeyPatch, world: World, provider: P) -> P:
     """From now on every model of the gateway is answered by `provider`."""
     monkeypatch.setattr(world.gateway, "provider", lambda offer: provider)
     return provider

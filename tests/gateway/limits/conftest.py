@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,7 +66,7 @@ def ledger() -> Ledger:
 
 
 @pytest.fixture
-def sqlite_store(tmp_path: Path) -> AsyncIterator[SqlStore]:
+def sqlite_store(tmp_path: Path) -> Iterator[SqlStore]:
     found = open_store(StoreConfig(), tmp_path / "radixa.db")
     yield found
     found.close()

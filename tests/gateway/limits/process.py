@@ -1,7 +1,7 @@
 """One gateway's limiter in a process of its own: `process.py URL COUNT`.
 
-It prints `ready`, waits for a line, asks for COUNT reservations at once, prints how many it got, and holds them until it
-is killed or reads another line.
+It prints `ready`, waits for a line, asks for COUNT reservations at once, prints how many it got, and holds them until
+it is killed or reads another line.
 """
 
 from __future__ import annotations

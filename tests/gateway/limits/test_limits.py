@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from radixa.core.base import Usage
-from radixa.core.errors import QuotaExceeded, RateLimited
+from radixa.core.errors import QuotaExceeded, RateLimited, StoreUnavailable
 from radixa.gateway.limits.base import Bound, Limiter, Reservation, Wanted, bound_of, bounds_of, weighed
 from radixa.gateway.limits.headers import duration
 from radixa.gateway.limits.local import LocalLimiter
 from radixa.gateway.limits.scope import Scope
 from radixa.gateway.limits.shared import SharedLimiter
+from radixa.gateway.limits.spending import Spending
 from radixa.store.base import Budgets, Limits
+from radixa.store.sql import SqlStore
 from tests.gateway.limits.conftest import NOON, Ledger, Time, wanted
 
 
@@ -134,7 +137,7 @@ async def test_the_same_words_as_openai(limiter: Limiter) -> None:
 
 
 async def test_a_request_above_a_whole_minute(limiter: Limiter) -> None:
-    with pytest.raises(RateLimited, match="Request too large for gpt-4.1 in organization acct_1") as refused:
+    with pytest.raises(RateLimited, match=r"Request too large for gpt-4\.1 in organization acct_1") as refused:
         await limiter.reserve(wanted(rpm=5, tpm=100, tokens=101))
     headers = dict(refused.value.headers)
     assert "Limit 100, Requested 101" in refused.value.message
@@ -213,7 +216,7 @@ async def test_no_credit_left(limiter: Limiter, ledger: Ledger) -> None:
 async def test_budgets(limiter: Limiter, name: str) -> None:
     request = wanted(cost=60, budgets=Budgets(**{name: 100}))
     (await limiter.reserve(request)).settle(0, 50)
-    with pytest.raises(QuotaExceeded, match="key key_1, \\$0.0000001, \\$0.00000005 is left") as refused:
+    with pytest.raises(QuotaExceeded, match=r"key key_1, \$0\.0000001, \$0\.00000005 is left") as refused:
         await limiter.reserve(request)
     assert ("in all" if name == "total" else f"per {name}") in refused.value.message
     assert len(await admitted(limiter, wanted(cost=60, key="key_2", budgets=Budgets(total=100)), 3)) == 1
@@ -275,13 +278,11 @@ async def test_a_new_day_is_a_new_budget_and_a_clock_put_back_none(local: LocalL
     await local.reserve(request)
 
 
-async def test_a_ledger_that_does_not_answer_admits_nobody_and_is_asked_again(sqlite_store, time: Time) -> None:
-    from sqlalchemy.exc import OperationalError
+async def test_a_ledger_that_does_not_answer_admits_nobody_and_is_asked_again(
+    sqlite_store: SqlStore, time: Time
+) -> None:
 
-    from radixa.core.errors import StoreUnavailable
-    from radixa.gateway.limits.spending import Spending
-
-    answers = [OperationalError("SELECT", {}, Exception("gone")), 5]
+    answers: list[Exception | int] = [OperationalError("SELECT", {}, Exception("gone")), 5]
 
     def account(account_id: str) -> int:
         answer = answers.pop(0)

@@ -95,7 +95,8 @@ async def test_scopes_that_nothing_counts_in_are_forgotten(local: LocalLimiter, 
 
 def test_one_process_owns_a_file(sqlite_store: SqlStore, tmp_path: Path) -> None:
     owner = Owner(sqlite_store.engine)
-    again = "import sys; from radixa.store.owner import Owner; from radixa.store.sql import open_store; " + (
+    again = (
+        "import sys; from radixa.store.owner import Owner; from radixa.store.sql import open_store; "
         "from radixa.core.config import StoreConfig; store = open_store(StoreConfig(url=sys.argv[1])); "
         "store.accounts(); Owner(store.engine)"
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
-from radixa.core.base import CachePolicy, GenerateChunk
+from radixa.core.base import CachePolicy, GenerateChunk, Source
 from radixa.core.errors import InvalidRequest
 from tests.providers.openai.calls import KEY, LONG, answer, chat, provider_on, raw, text, usage
 from tests.upstreams.base import Fault
@@ -281,8 +282,9 @@ async def test_the_callers_own_retention_is_kept() -> None:
     assert stand_in.requests[0].json["prompt_cache_retention"] == "in_memory"
 
 
-async def test_namespaces_are_kept_apart_at_a_shared_vllm() -> None:
-    stand_in = OpenAIStandIn("vllm")
+@pytest.mark.parametrize("kind", ["vllm", "sglang"])
+async def test_namespaces_are_kept_apart_at_a_shared_server(kind: Any) -> None:
+    stand_in = OpenAIStandIn(kind)
     async with provider_on(stand_in) as provider:
         for namespace in ("one", "two", "one"):
             await answer(provider, raw(chat("say 1", cache_salt="theirs"), namespace=namespace))
@@ -305,4 +307,4 @@ async def test_headers_of_the_dialect_go_on_and_none_that_says_who_asks() -> Non
 async def test_a_body_that_is_no_object() -> None:
     async with provider_on(OpenAIStandIn()) as provider:
         with pytest.raises(InvalidRequest, match="not a JSON object"):
-            await answer(provider, raw([]))  # type: ignore[arg-type]
+            await answer(provider, msgspec.structs.replace(raw({}), source=Source("chat", b"[]")))

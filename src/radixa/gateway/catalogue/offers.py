@@ -83,7 +83,8 @@ class Catalogue:
         lacking = None if known is None else self._lacking(known.entry)
         if lacking is None:
             return None
-        return f"{lacking.what} for {name}: {lacking.remedy}, or start with --sandbox"
+        reason = f"{lacking.what} for {name}: {lacking.remedy}"
+        return reason if lacking is _NO_ENGINE else f"{reason}, or start with --sandbox"
 
     def _today(self) -> dict[str, Offer]:
         """The offers at today's prices (UTC), worked out again when the day or an entry changes."""
@@ -100,11 +101,9 @@ class Catalogue:
                 self._own, EMBEDDED, self._own, FREE, None, None, self._context, None, self._own, embedded=True
             )
         for name, known in self._known.items():
-            if name == self._own:
-                # An entry under the engine's own name prices it, and does not give the name to anybody else.
-                found[name] = replace(self._offer(known, day, embedded=True), provider=EMBEDDED)
-            elif self._lacking(known.entry) is None:
-                found[name] = self._offer(known, day, embedded=self._embedded(known.entry))
+            if self._lacking(known.entry) is None:
+                offer = self._offer(known, day, embedded=self._embedded(known.entry))
+                found[name] = replace(offer, provider=EMBEDDED) if name == self._own else offer
         return {
             name: replace(offer, fallbacks=tuple(other for other in offer.fallbacks if other in found))
             if offer.fallbacks
@@ -136,7 +135,8 @@ class Catalogue:
         )
 
     def _embedded(self, entry: ModelEntry) -> bool:
-        return self._own is not None and (self._sandbox or entry.provider == EMBEDDED)
+        """Also for an entry under the engine's own name: it prices that, and gives it to nobody else."""
+        return self._own is not None and (self._sandbox or entry.provider == EMBEDDED or entry.id == self._own)
 
     def _lacking(self, entry: ModelEntry) -> Missing | None:
         if self._embedded(entry):

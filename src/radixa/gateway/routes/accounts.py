@@ -86,9 +86,7 @@ async def change(gateway: Gateway, request: Request) -> Response:
     if body.credit_limit_usd is not UNSET:
         credit_limit = nano_of(body.credit_limit_usd, "credit_limit_usd")
     by = actor(request)
-    account = await asyncio.to_thread(
-        lambda: gateway.store.change_account(account.id, limits, credit_limit, by=by)
-    )
+    account = await asyncio.to_thread(lambda: gateway.store.change_account(account.id, limits, credit_limit, by=by))
     gateway.keys.forget_account(account.id)
     return await _answer(gateway, account)
 

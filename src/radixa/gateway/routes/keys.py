@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Annotated
 
 import msgspec
@@ -148,8 +149,8 @@ def _check_unrestricted(identity: Identity) -> None:
 
 def _last_administrator(store: Store, key_id: str) -> bool:
     """Whether `key_id` is the only administrator's key left."""
-    known = store.keys()
-    return [key.id for key in known if key.admin and key.revoked is None] == [key_id]
+    known, now = store.keys(), time.time()
+    return [key.id for key in known if key.admin and key.works(now)] == [key_id]
 
 
 def _terms(body: TermsBody, before: KeyTerms) -> KeyTerms:
@@ -158,9 +159,7 @@ def _terms(body: TermsBody, before: KeyTerms) -> KeyTerms:
     return KeyTerms(
         expires=_or(body.expires, before.expires),
         models=before.models if body.models is UNSET else None if body.models is None else tuple(body.models),
-        limits=Limits(
-            _or(body.rpm, limits.rpm), _or(body.tpm, limits.tpm), _or(body.concurrency, limits.concurrency)
-        ),
+        limits=Limits(_or(body.rpm, limits.rpm), _or(body.tpm, limits.tpm), _or(body.concurrency, limits.concurrency)),
         budgets=Budgets(
             _money(body.budget_day_usd, budgets.day, "budget_day_usd"),
             _money(body.budget_month_usd, budgets.month, "budget_month_usd"),

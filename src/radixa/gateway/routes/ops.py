@@ -27,9 +27,10 @@ async def ready(gateway: Gateway, request: Request) -> Response:
 
 
 async def metrics(gateway: Gateway, request: Request) -> Response:
+    waiting = gateway.ledger.waiting
     try:
         local = gateway.local
-        text = gateway.metrics.text(await local.engine.stats(), local.name)
+        text = gateway.metrics.text(await local.engine.stats(), local.name, waiting)
     except EngineUnavailable:
-        text = gateway.metrics.text(None)
+        text = gateway.metrics.text(None, waiting_rows=waiting)
     return Response(text, content_type=b"text/plain; version=0.0.4; charset=utf-8")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 
 import msgspec
@@ -47,6 +47,10 @@ class AnthropicProvider:
     @property
     def ready(self) -> bool:
         return self._upstream.ready
+
+    @property
+    def upstreams(self) -> Sequence[Upstream]:
+        return (self._upstream,)
 
     @property
     def dialects(self) -> frozenset[Dialect]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 from urllib.parse import quote
@@ -42,6 +42,10 @@ class GeminiProvider:
     @property
     def ready(self) -> bool:
         return self._upstream.ready
+
+    @property
+    def upstreams(self) -> Sequence[Upstream]:
+        return (self._upstream,)
 
     @property
     def dialects(self) -> frozenset[Dialect]:

@@ -97,10 +97,15 @@ class ChoicesReader:
         found = self._decoded(data)
         if _is_given(found.error) or event.event == "error":
             raise self._answer.failed(msgspec.json.decode(found.error if _is_given(found.error) else data))
-        chunks = [chunk for choice in found.choices or () if (chunk := self._chunk(choice)) is not None]
-        if self._raw:
-            first = chunks[0] if chunks else GenerateChunk(0)
-            chunks[:1] = [msgspec.structs.replace(first, raw=data)]
+        chunks = []
+        words = data if self._raw else b""
+        for choice in found.choices or ():
+            chunk = self._chunk(choice, words)
+            if chunk is not None:
+                chunks.append(chunk)
+                words = b""
+        if words:
+            chunks.append(GenerateChunk(0, raw=words))
         ready, self._held = self._held, []
         if _is_given(found.usage):
             self._answer.usage = read_usage(found.usage, self._answer.name) or self._answer.usage
@@ -126,7 +131,7 @@ class ChoicesReader:
             raise self._answer.failed(msgspec.json.decode(found.error))
         if _is_given(found.usage):
             self._answer.usage = read_usage(found.usage, self._answer.name)
-        chunks = [self._chunk(choice) for choice in found.choices or ()]
+        chunks = [self._chunk(choice, b"") for choice in found.choices or ()]
         first = next((chunk for chunk in chunks if chunk is not None and chunk.index == 0), GenerateChunk(0))
         return msgspec.structs.replace(first, usage=self._answer.final(), raw=body)
 
@@ -163,8 +168,8 @@ class ChoicesReader:
             error=fields.get("error", _NOTHING),
         )
 
-    def _chunk(self, choice: Choice) -> GenerateChunk | None:
-        """What a choice holds; None where that is nothing."""
+    def _chunk(self, choice: Choice, raw: bytes) -> GenerateChunk | None:
+        """What a choice holds; None where that is nothing. `raw`: the event, where this is the first of its choices."""
         said = choice.delta or choice.message
         reason = finish_reason(choice.finish_reason)
         text, thought = choice.text or "", ""
@@ -183,7 +188,7 @@ class ChoicesReader:
         if thought:
             self._answer.count(thought)
         return GenerateChunk(
-            choice.index, text, logprobs=logprobs, finish_reason=reason, reasoning=thought, tool_calls=calls
+            choice.index, text, logprobs=logprobs, finish_reason=reason, reasoning=thought, tool_calls=calls, raw=raw
         )
 
     def _calls(self, pieces: list[CallPiece]) -> tuple[ToolCallDelta, ...]:

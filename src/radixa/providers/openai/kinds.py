@@ -68,7 +68,7 @@ KINDS: dict[str, Kind] = {
     ),
     "openai-compatible": Kind(),
     "vllm": Kind(sampling=_USUAL | _EXTRA, keeps_keys=False, salted=True, counting="vllm"),
-    "sglang": Kind(sampling=_USUAL | _EXTRA, keeps_keys=False, counting="sglang"),
+    "sglang": Kind(sampling=_USUAL | _EXTRA, keeps_keys=False, salted=True, counting="sglang"),
     "llama.cpp": Kind(
         sampling=_USUAL | (_EXTRA - {"stop_token_ids"}),
         renamed=(("repetition_penalty", "repeat_penalty"),),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -76,6 +76,10 @@ class OpenAIProvider:
     @property
     def ready(self) -> bool:
         return any(upstream.ready for upstream in self._upstreams)
+
+    @property
+    def upstreams(self) -> Sequence[Upstream]:
+        return self._upstreams
 
     @property
     def dialects(self) -> frozenset[Dialect]:

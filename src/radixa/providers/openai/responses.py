@@ -75,7 +75,7 @@ class ResponsesReader:
     def read(self, event: ServerEvent) -> list[GenerateChunk]:
         found = self._decoded(event.data)
         kind = found.type or event.event
-        if kind == "error":
+        if kind == "error" or _given(found.error):
             raise self._answer.failed(msgspec.json.decode(_given(found.error) or event.data))
         ended = kind in _END
         chunk = self._end(found.response, event.data, kind) if ended else self._piece(found, kind, event.data)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import TypeVar
@@ -20,7 +19,10 @@ import aiohttp
 from radixa import __version__
 from radixa.core.config import ProviderConfig
 from radixa.core.errors import RadixaError, RateLimited, UpstreamError, UpstreamTimeout
+from radixa.core.tracing import OUTGOING
 from radixa.providers.upstream.breaker import Breaker
+from radixa.providers.upstream.figures import Figures, kind_of
+from radixa.providers.upstream.reasons import reason
 from radixa.providers.upstream.retry import wait
 from radixa.providers.upstream.sse import EventParser, EventTooLarge, ServerEvent
 
@@ -60,6 +62,7 @@ class Upstream:
     ) -> None:
         self.name = name
         self.breaker = Breaker() if breaker is None else breaker
+        self.figures = Figures()
         self._base_url = base_url.rstrip("/")
         self._config = config
         self._headers = {
@@ -109,8 +112,9 @@ class Upstream:
                         yield event
                     return
                 events = self._parsed(parser, data, begun=True)
-        except UpstreamError:
+        except UpstreamError as error:
             self.breaker.failed()
+            self.figures.failures[kind_of(error)] += 1
             raise
         finally:
             response.close()
@@ -134,10 +138,13 @@ class Upstream:
                     status=503,
                     retry_after=left,
                 )
+            self.figures.requests += 1
+            self.figures.retries += tries > 0
             try:
                 found = await attempt()
             except RadixaError as error:
                 tries += 1
+                self.figures.failures[kind_of(error)] += 1
                 pause = self._failed(error, tries)
                 if pause is None:
                     raise
@@ -212,7 +219,7 @@ class Upstream:
                 response = await self._opened().post(
                     self._base_url + path,
                     data=body if len(body) < _LARGE_BODY else io.BytesIO(body),
-                    headers={**self._headers, "Accept": accept, **headers},
+                    headers={**self._headers, "Accept": accept, **headers, **OUTGOING.get()},
                     allow_redirects=False,
                 )
                 try:
@@ -232,9 +239,9 @@ class Upstream:
         except TimeoutError as error:
             raise UpstreamTimeout(f"{self.name} did not begin to answer within {within:g} s.") from error
         except aiohttp.ClientConnectorError as error:
-            raise UpstreamError(f"{self.name} cannot be reached: {_reason(error)}.") from error
+            raise UpstreamError(f"{self.name} cannot be reached: {reason(error)}.") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise UpstreamError(f"{self.name} broke off before it answered: {_reason(error)}.") from error
+            raise UpstreamError(f"{self.name} broke off before it answered: {reason(error)}.") from error
 
     async def _more(self, response: aiohttp.ClientResponse, *, retryable: bool) -> bytes:
         """The next bytes; empty at the end. `retryable`: nothing of the answer was handed on."""
@@ -247,7 +254,7 @@ class Upstream:
                 f"{self.name} stopped answering: nothing came for {within:g} s.", retryable=retryable
             ) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise UpstreamError(f"{self.name} broke off its answer: {_reason(error)}.", retryable=retryable) from error
+            raise UpstreamError(f"{self.name} broke off its answer: {reason(error)}.", retryable=retryable) from error
 
     def _parsed(self, parser: EventParser, data: bytes, *, begun: bool) -> list[ServerEvent]:
         try:
@@ -303,20 +310,3 @@ async def _drain(response: aiohttp.ClientResponse) -> None:
     except (TimeoutError, aiohttp.ClientError, OSError):
         # The answer is complete without it; the connection is closed instead of kept.
         return
-
-
-def _reason(error: Exception) -> str:
-    """What went wrong, without any address: that is the operator's to know."""
-    inner: BaseException = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    if isinstance(inner, aiohttp.ClientPayloadError):
-        return "the connection ended too early"
-    if isinstance(inner, aiohttp.ServerDisconnectedError):
-        return "it closed the connection"
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "its name is not known"
-    if isinstance(error, aiohttp.ClientSSLError):
-        return "its certificate cannot be trusted, or it speaks no TLS"
-    if isinstance(inner, OSError) and inner.errno:
-        # Its own text has the address in it.
-        return os.strerror(inner.errno).lower()
-    return type(inner).__name__

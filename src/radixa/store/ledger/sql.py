@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, Table, case, select
+from sqlalchemy import Connection, Dialect, Engine, Table, case, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError
 
 from radixa.core.errors import NotFound, RowsRefused, shown
 from radixa.store.ledger import queries
 from radixa.store.ledger.base import COUNTS, SUMS, Group, GroupBy, LedgerRow, Query, Totals
+from radixa.store.ledger.many import Many
 from radixa.store.ledger.schema import ROLLUPS, ledger
 
 _PAGE = 1_000
@@ -26,9 +27,8 @@ class SqlLedger:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._sqlite = engine.dialect.name == "sqlite"
-        self._insert = sqlite.insert if self._sqlite else postgresql.insert
-        self._keep = self._insert(ledger).on_conflict_do_nothing().returning(ledger.c.request_id)
-        self._upserts = [self._upsert(table) for table, _, _ in ROLLUPS]
+        self._insert = Many(insert(ledger), engine.dialect)
+        self._upserts = [Many(_upsert(table, engine.dialect), engine.dialect) for table, _, _ in ROLLUPS]
 
     def add(self, rows: Sequence[LedgerRow]) -> int:
         """Keep `rows` and add them to the sums, all or none. How many were new: one that was there is passed over.
@@ -38,19 +38,26 @@ class SqlLedger:
         if not rows:
             return 0
         offered = {row.request_id: row for row in reversed(rows)}
-        # In one order, so that two processes that add at once wait for each other and never in a circle.
-        wanted = [offered[key] for key in sorted(offered)]
         try:
-            with self._durable() as connection:
-                kept = connection.execute(self._keep, [msgspec.structs.asdict(row) for row in wanted]).scalars()
-                new = [offered[request_id] for request_id in kept]
-                if new:
-                    parts = [(row, _parts(row)) for row in new]
-                    for (_, width, names), upsert in zip(ROLLUPS, self._upserts, strict=True):
-                        connection.execute(upsert, _sums(parts, width, names))
-                connection.commit()
+            try:
+                return self._add(offered)
+            except IntegrityError:
+                # Another process added one of them just now. If that was not it, it fails again.
+                return self._add(offered)
         except (DataError, IntegrityError, OverflowError, UnicodeError) as error:
             raise RowsRefused(f"The database does not take a row of the ledger: {error}") from error
+
+    def _add(self, offered: dict[str, LedgerRow]) -> int:
+        with self._durable() as connection:
+            known = connection.scalars(select(ledger.c.request_id).where(ledger.c.request_id.in_(offered)))
+            # In one order, so that two processes that add at once wait for each other and never in a circle.
+            new = [offered[request_id] for request_id in sorted(offered.keys() - set(known))]
+            if new:
+                self._insert(connection, [msgspec.structs.asdict(row) for row in new])
+                parts = [(row, _parts(row)) for row in new]
+                for (_, width, names), upsert in zip(ROLLUPS, self._upserts, strict=True):
+                    upsert(connection, _sums(parts, width, names))
+            connection.commit()
         return len(new)
 
     def rows(self, query: Query, *, limit: int, before: str | None = None, blocks: bool = False) -> list[LedgerRow]:
@@ -108,11 +115,12 @@ class SqlLedger:
                 connection.rollback()
                 connection.exec_driver_sql("PRAGMA synchronous=NORMAL")
 
-    def _upsert(self, table: Table) -> Any:
-        insert = self._insert(table)
-        more = {name: table.c[name] + insert.excluded[name] for name in SUMS}
-        last = case((insert.excluded.last > table.c.last, insert.excluded.last), else_=table.c.last)
-        return insert.on_conflict_do_update(index_elements=list(table.primary_key), set_={**more, "last": last})
+
+def _upsert(table: Table, dialect: Dialect) -> Any:
+    added = (sqlite.insert if dialect.name == "sqlite" else postgresql.insert)(table)
+    more = {name: table.c[name] + added.excluded[name] for name in SUMS}
+    last = case((added.excluded.last > table.c.last, added.excluded.last), else_=table.c.last)
+    return added.on_conflict_do_update(index_elements=list(table.primary_key), set_={**more, "last": last})
 
 
 def _sums(

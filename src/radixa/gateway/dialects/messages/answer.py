@@ -15,6 +15,7 @@ from radixa.gateway.dialects.messages.usage import MessagesUsage, messages_usage
 from radixa.gateway.dialects.passing import event, passed_on
 from radixa.gateway.dialects.sections import Section, Sections, Step, sections_of
 from radixa.gateway.dialects.splice import merged
+from radixa.providers.streams import closing
 
 _STOP_REASONS: dict[FinishReason | None, str] = {
     "stop": "end_turn",
@@ -43,8 +44,9 @@ async def events(answering: Answering) -> AsyncIterator[bytes]:
         stream = passed_on(first, answering.chunks, ("message_delta",), lambda raw: _with_usage(answering, raw))
     else:
         stream = _written(answering, first)
-    async for found in stream:
-        yield found
+    async with closing(stream) as found:
+        async for piece in found:
+            yield piece
 
 
 async def _written(answering: Answering, first: GenerateChunk) -> AsyncIterator[bytes]:

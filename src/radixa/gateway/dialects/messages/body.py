@@ -11,7 +11,7 @@ from msgspec import Meta
 from radixa.core.base import SamplingParams
 from radixa.core.conversation import Conversation, ConversationMessage, ResponseFormat
 from radixa.gateway.base import encode
-from radixa.gateway.decode import BodyDecoder
+from radixa.gateway.decode import BodyDecoder, decoded
 from radixa.gateway.dialects.base import Asked, Understood, has_breakpoints
 from radixa.gateway.dialects.messages import blocks
 from radixa.gateway.dialects.messages.billing import normalised
@@ -89,14 +89,17 @@ async def read(request: Request, raw: bytes, *, normalise: bool) -> Asked:
     `normalise`: make Claude Code's billing line the same in every request.
     """
     envelope = await _envelope.read(raw)
-    raw = normalised(raw) if normalise else raw
+    if normalise:
+        raw = await decoded(raw, partial(normalised, raw))
     return _asked(request, raw, envelope, envelope.model, bool(envelope.stream), envelope.max_tokens)
 
 
 async def read_count(request: Request, raw: bytes, *, normalise: bool) -> Asked:
     """The same of a body that is only to be counted."""
     envelope = await _count.read(raw)
-    return _asked(request, normalised(raw) if normalise else raw, envelope, envelope.model, False, 0)
+    if normalise:
+        raw = await decoded(raw, partial(normalised, raw))
+    return _asked(request, raw, envelope, envelope.model, False, 0)
 
 
 def _asked(

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 from radixa.core.base import GenerateChunk, TextLogprob
 from radixa.core.errors import RadixaError
 from radixa.gateway.answering import Answering
 from radixa.gateway.base import encode
+from radixa.gateway.decode import decoded
 from radixa.gateway.dialects.collect import collect
 from radixa.gateway.dialects.passing import event, passed_on
-from radixa.gateway.dialects.responses.output import ItemStatus, Output, status_of, text_part, thought_part
+from radixa.gateway.dialects.responses.output import ItemStatus, Output, echo, status_of, text_part, thought_part
 from radixa.gateway.dialects.responses.usage import ResponsesUsage, responses_usage
 from radixa.gateway.dialects.sections import Section, Sections, Step, sections_of
 from radixa.gateway.dialects.splice import merged
 from radixa.gateway.logprobs import chat_logprobs
+from radixa.providers.streams import closing
 
 _LAST = ("response.completed", "response.incomplete", "response.failed")
 """Events that carry the usage."""
@@ -28,7 +31,7 @@ async def whole(answering: Answering, body: bytes) -> bytes:
     if found.raw:
         return merged(found.raw, encode({"usage": usage}))
     (answer,) = found.answers
-    output, reason = Output(answering, body), answer.finish_reason
+    output, reason = await _output(answering, body), answer.finish_reason
     return encode(
         output.response(status_of(reason), output.items(sections_of(answer), status_of(reason)), usage, reason)
     )
@@ -40,17 +43,22 @@ async def events(answering: Answering, body: bytes) -> AsyncIterator[bytes]:
     if first.raw:
         stream = passed_on(first, answering.chunks, _LAST, lambda raw: _with_usage(answering, raw))
     else:
-        stream = _Written(answering, body).events(first)
-    async for found in stream:
-        yield found
+        stream = _Written(answering, await _output(answering, body)).events(first)
+    async with closing(stream) as found:
+        async for piece in found:
+            yield piece
+
+
+async def _output(answering: Answering, body: bytes) -> Output:
+    return Output(answering, await decoded(body, partial(echo, body)))
 
 
 class _Written:
     """One stream of numbered events."""
 
-    def __init__(self, answering: Answering, body: bytes) -> None:
+    def __init__(self, answering: Answering, output: Output) -> None:
         self._answering = answering
-        self._output = Output(answering, body)
+        self._output = output
         self._sections = Sections()
         self._number = 0
 

@@ -59,11 +59,11 @@ def echo(body: bytes) -> dict[str, msgspec.Raw]:
 class Output:
     """Writes one answer's response object and items."""
 
-    def __init__(self, answering: Answering, body: bytes) -> None:
-        """`body`: the request's, which has been understood."""
+    def __init__(self, answering: Answering, said: dict[str, msgspec.Raw]) -> None:
+        """`said`: what `echo` found in the request's body."""
         self._request = answering.request
         self._model = answering.offer.id
-        self._echo = echo(body)
+        self._said = said
 
     def response(
         self,
@@ -89,7 +89,7 @@ class Output:
             "store": False,
             "truncation": "disabled",
             "usage": usage,
-            **self._echo,
+            **self._said,
         }
 
     def item_id(self, section: Section) -> str:

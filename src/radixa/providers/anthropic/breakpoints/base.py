@@ -40,7 +40,7 @@ class Prompt(NamedTuple):
     key: bytes
     """A path for the tree: one token a block, a hash of what it holds."""
     weights: list[int]
-    """Size of each block in bytes of JSON; media count as what they cost in tokens."""
+    """Size of each block in characters; media count as what they cost in tokens."""
     places: list[Place]
     markable: list[bool]
     """Whether a breakpoint may stand on the block: not on thinking, nor on an empty text."""

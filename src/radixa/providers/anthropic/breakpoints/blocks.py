@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -15,22 +16,27 @@ _SETTINGS = ("tool_choice", "thinking", "output_config")
 """Fields that change how messages are put, so that nothing from there on is the same."""
 
 
-class _Message(msgspec.Struct):
-    role: str
-    content: msgspec.Raw
-
-
 class _Head(msgspec.Struct):
     """What must be known of a content block or a tool."""
 
     type: str = ""
-    text: msgspec.Raw = msgspec.Raw()
-    cache_control: msgspec.Raw = msgspec.Raw()
+    text: str = ""
+    cache_control: msgspec.Raw | None = None
+
+
+class _Message(msgspec.Struct):
+    role: str
+    content: str | list[_Head]
+
+
+class _Content(msgspec.Struct):
+    content: msgspec.Raw
 
 
 _MESSAGES = msgspec.json.Decoder(list[_Message])
+_CONTENTS = msgspec.json.Decoder(list[_Content])
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
-_HEADS = msgspec.json.Decoder(list[_Head])
+_BLOCKS = msgspec.json.Decoder(str | list[_Head])
 _NEVER = frozenset(("thinking", "redacted_thinking"))
 _NULL = b"null"
 
@@ -46,33 +52,67 @@ class _Reader:
         self.places: list[Place] = []
         self.markable: list[bool] = []
 
-    def text(self, salt: object, text: bytes, place: Place) -> None:
-        self.keys.append(hash((salt, text)) & 0x7FFFFFFF)
-        self.weights.append(len(text))
-        self.places.append(place)
-        self.markable.append(len(text) > 2)
+    def section(self, name: Literal["tools", "system"], raw: msgspec.Raw) -> None:
+        """Tools, or a system prompt."""
+        content = _BLOCKS.decode(raw)
+        if isinstance(content, str):
+            self._add(hash((name, content)), len(content), Place(name, 0), markable=bool(content))
+        else:
+            places = [Place(name, number) for number in range(len(content))]
+            self.blocks(name, content, places, lambda: _RAWS.decode(raw))
 
-    def blocks(self, salt: object, raw: msgspec.Raw, place: Place, *, items: bool) -> None:
-        """Content that is an array. With `items` its blocks are the section's items themselves."""
-        section, index, _ = place
-        for number, (block, head) in enumerate(zip(_RAWS.decode(raw), _HEADS.decode(raw), strict=True)):
-            if (control := bytes(head.cache_control)) and control != _NULL:
+    def blocks(
+        self, salt: object, heads: Sequence[_Head], places: Sequence[Place], raws: Callable[[], list[msgspec.Raw]]
+    ) -> None:
+        """`raws`: the same blocks in full."""
+        full: list[msgspec.Raw] | None = None
+        for number, head in enumerate(heads):
+            if head.cache_control is not None:
                 raise _Marked
-            where = Place(section, number) if items else Place(section, index, number)
-            kind = head.type
-            if kind == "text":
-                self.text(salt, bytes(head.text), where)
+            if head.type == "text":
+                text = head.text
+                self._add(hash((salt, text)), len(text), places[number], markable=bool(text))
                 continue
-            held = bytes(block)
-            if kind == "tool_result" and b'"cache_control"' in held:
+            full = raws() if full is None else full
+            block = bytes(full[number])
+            if head.type == "tool_result" and b'"cache_control"' in block:
                 raise _Marked
-            weight = len(held)
-            if weight > _MEDIA_WEIGHT and b'"base64"' in held and kind in ("image", "tool_result"):
+            weight = len(block)
+            if weight > _MEDIA_WEIGHT and head.type in ("image", "tool_result") and b'"base64"' in block:
                 weight = _MEDIA_WEIGHT
-            self.keys.append(hash((salt, held)) & 0x7FFFFFFF)
-            self.weights.append(weight)
-            self.places.append(where)
-            self.markable.append(kind not in _NEVER)
+            self._add(hash((salt, block)), weight, places[number], markable=head.type not in _NEVER)
+
+    def messages(self, raw: msgspec.Raw, settings: int) -> int:
+        """The messages; how many of them are the user's."""
+        keys, weights, places, markable = self.keys, self.weights, self.places, self.markable
+        salts = {role: (settings, role) for role in ("user", "assistant")}
+        contents: list[_Content] = []
+        users = 0
+
+        def full(item: int) -> list[msgspec.Raw]:
+            if not contents:
+                contents.extend(_CONTENTS.decode(raw))
+            return _RAWS.decode(contents[item].content)
+
+        for item, message in enumerate(_MESSAGES.decode(raw)):
+            role, content = message.role, message.content
+            users += role == "user"
+            salt = salts.get(role, role)
+            if isinstance(content, str):
+                keys.append(hash((salt, content)) & 0x7FFFFFFF)
+                weights.append(len(content))
+                places.append(Place("messages", item))
+                markable.append(bool(content))
+            else:
+                where = [Place("messages", item, part) for part in range(len(content))]
+                self.blocks(salt, content, where, lambda item=item: full(item))  # type: ignore[misc]
+        return users
+
+    def _add(self, held: int, weight: int, place: Place, *, markable: bool) -> None:
+        self.keys.append(held & 0x7FFFFFFF)
+        self.weights.append(weight)
+        self.places.append(place)
+        self.markable.append(markable)
 
 
 def read(fields: Mapping[str, msgspec.Raw]) -> Prompt | None:
@@ -86,26 +126,15 @@ def read(fields: Mapping[str, msgspec.Raw]) -> Prompt | None:
         if bytes(fields.get("cache_control", _NULL)) != _NULL:
             return None
         if tools := fields.get("tools"):
-            reader.blocks("tools", tools, Place("tools", 0), items=True)
+            reader.section("tools", tools)
         last_tool = len(reader.keys) - 1
         if system := fields.get("system"):
-            if bytes(system).startswith(b'"'):
-                reader.text("system", bytes(system), Place("system", 0))
-            else:
-                reader.blocks("system", system, Place("system", 0), items=True)
+            reader.section("system", system)
         last_system = len(reader.keys) - 1
         # What follows is the same only under the same settings.
         settings = hash(tuple(bytes(fields.get(name, b"")) for name in _SETTINGS))
-        turns = 0
-        for index, message in enumerate(_MESSAGES.decode(fields["messages"])):
-            salt = (settings, message.role)
-            turns += message.role == "user"
-            content = bytes(message.content)
-            if content.startswith(b'"'):
-                reader.text(salt, content, Place("messages", index))
-            else:
-                reader.blocks(salt, message.content, Place("messages", index), items=False)
-    except (KeyError, msgspec.DecodeError, _Marked):
+        turns = reader.messages(fields["messages"], settings)
+    except (KeyError, msgspec.DecodeError, UnicodeError, RecursionError, _Marked):
         return None
     if not reader.keys:
         return None

@@ -25,44 +25,67 @@ class Candidate(NamedTuple):
     """That it is wanted again in time; nowhere less than that of a later candidate."""
 
 
-def worth(tokens: float, written: float, hope: Hope, ttl: Ttl) -> float:
-    """What it saves, in input tokens, to have `tokens` in the cache, `written` of which are not there yet."""
+class Rate(NamedTuple):
+    """What a token of a prompt is worth in the cache, in input tokens."""
+
+    kept: float
+    premium: float
+    """What it costs to write it."""
+
+
+def rate(hope: Hope, ttl: Ttl) -> Rate:
     premium = WRITE[ttl] - 1
     again, then = (hope.next.short, hope.then.short) if ttl == "5m" else (hope.next.long, hope.then.long)
     later = premium if then > 0.99 else min(premium, (1 - READ) * then / (1 - then))
-    return tokens * again * (1 - READ + later) - written * premium
+    return Rate(again * (1 - READ + later), premium)
 
 
 _Found = tuple[float, tuple[Mark, ...]]
+_NOTHING: _Found = (0.0, ())
+_WORST: _Found = (float("-inf"), ())
 
 
-def choose(
-    candidates: Sequence[Candidate], cached: float, ttls: Sequence[Ttl] = ("1h", "5m"), most: int = MOST
-) -> tuple[Mark, ...]:
+def choose(candidates: Sequence[Candidate], cached: float, most: int = MOST) -> tuple[Mark, ...]:
     """The breakpoints, in order, that are worth most together; none where none is worth anything.
 
     `candidates` are in order; `cached`: tokens of the prompt that are in the cache now. Those that are kept for an hour
     come before those that are not, as Anthropic asks.
     """
-    best: _Found = (0.0, ())
-    # The best choice that ends with a candidate, by candidate, number of breakpoints and the last one's TTL.
-    ending: list[dict[tuple[int, Ttl], _Found]] = []
-    for index, candidate in enumerate(candidates):
-        here: dict[tuple[int, Ttl], _Found] = {}
-        for ttl in ttls:
-            mark = Mark(candidate.position, ttl)
-            options: list[tuple[int, float, _Found]] = [(1, 0.0, (0.0, ()))]
-            for before, found in zip(candidates[:index], ending, strict=True):
-                options += [
-                    (count + 1, before.tokens, choice)
-                    for (count, earlier), choice in found.items()
-                    if count < most and (earlier == ttl or earlier == "1h")
-                ]
-            for count, start, (value, marks) in options:
-                written = candidate.tokens - max(start, cached)
-                value += worth(candidate.tokens - start, max(0.0, written), candidate.hope, ttl)
-                if (count, ttl) not in here or value > here[count, ttl][0]:
-                    here[count, ttl] = (value, (*marks, mark))
-        ending.append(here)
-        best = max(best, *here.values(), key=lambda found: found[0])
+    best = _NOTHING
+    # The best choices that end with a candidate: its tokens, and by number of breakpoints those of an hour alone, and
+    # those of which the last is kept for 5 minutes.
+    ends: list[tuple[float, list[_Found], list[_Found]]] = []
+    for position, tokens, hope in candidates:
+        if not hope.next.long:
+            continue
+        long, short = rate(hope, "1h"), rate(hope, "5m")
+        longs, shorts = [], []
+        for count in range(1, most + 1):
+            # What comes before: nothing, or one breakpoint less.
+            before = [(0.0, _NOTHING, _NOTHING)] if count == 1 else _fewer(ends, count - 1)
+            if not before:
+                break
+            top_long = top_short = _WORST
+            for start, after_long, after_short in before:
+                written = max(0.0, tokens - max(start, cached))
+                value = after_long[0] + (tokens - start) * long.kept - written * long.premium
+                if value > top_long[0]:
+                    top_long = (value, after_long[1])
+                after = after_long if after_long[0] >= after_short[0] else after_short
+                value = after[0] + (tokens - start) * short.kept - written * short.premium
+                if value > top_short[0]:
+                    top_short = (value, after[1])
+            longs.append((top_long[0], (*top_long[1], Mark(position, "1h"))))
+            shorts.append((top_short[0], (*top_short[1], Mark(position, "5m"))))
+        best = max(best, *longs, *shorts, key=_value)
+        ends.append((tokens, longs, shorts))
     return best[1]
+
+
+def _fewer(ends: Sequence[tuple[float, list[_Found], list[_Found]]], count: int) -> list[tuple[float, _Found, _Found]]:
+    """What ends with each earlier candidate and has `count` breakpoints."""
+    return [(tokens, longs[count - 1], shorts[count - 1]) for tokens, longs, shorts in ends if len(longs) >= count]
+
+
+def _value(found: _Found) -> float:
+    return found[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from itertools import accumulate
 from typing import NamedTuple
 
 import msgspec
@@ -188,11 +189,7 @@ class Breakpoints:
     ) -> tuple[Mark, ...]:
         held, tokens = self._sizes.get(model, (_BYTES_A_TOKEN, 1.0))
         rate = tokens / held
-        total = 0.0
-        sums = []
-        for weight in prompt.weights:
-            total += weight * rate
-            sums.append(total)
+        sums = [size * rate for size in accumulate(prompt.weights)]
         least = least_tokens(model)
         candidates: list[Candidate] = []
         hope = Hope(NEVER, NEVER)
