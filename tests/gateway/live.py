@@ -77,6 +77,8 @@ def serving(folder: Path, *options: str, wait: bool = True, **settings: str) -> 
         "RADIXA_ENGINE_KV_TOKENS": "16384",
         # One thread: two would wait for each other whenever something else runs on this machine.
         "RADIXA_ENGINE_THREADS": "1",
+        # What runs when a test ends is no longer wanted.
+        "RADIXA_SERVER_GRACE_S": "5",
         "COLUMNS": "200",
         **settings,
     }

@@ -30,6 +30,7 @@ MODELS = (
     ModelEntry("alone", "one", prices=PRICES),
     ModelEntry("scarce", "two", prices=PRICES, rpm=1),
     ModelEntry("unpriced", "two"),
+    ModelEntry("told", "two", extra={"thinking": {"type": "disabled"}, "seed": 1}),
 )
 SAY = [{"role": "user", "content": "say 5"}]
 
@@ -90,6 +91,12 @@ async def test_a_body_goes_on_as_it_came_but_for_what_must_change(place: Place) 
     assert not {"cache_salt", "session_id", "prompt_cache"} & sent.keys()
     assert answer.headers["x-radixa-served-by"] == "small-of-today"
     assert "x-radixa-fallback-from" not in answer.headers
+
+
+async def test_an_entrys_own_fields_go_where_the_body_has_none_of_them(place: Place) -> None:
+    await chat(place, "told", seed=7)
+    sent = place.two.requests[0].json
+    assert (sent["thinking"], sent["seed"]) == ({"type": "disabled"}, 7)
 
 
 async def test_the_bill_is_what_the_answer_says(place: Place) -> None:

@@ -6,7 +6,7 @@ what a test compares. Token ids are `bytes` of little-endian int32 everywhere ou
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -115,6 +115,8 @@ class GenerateRequest(msgspec.Struct, frozen=True):
     """Whether the caller wants the answer piece by piece."""
     n: int = 1
     """Answers wanted; their chunks carry `index` 0 to n - 1."""
+    extra: dict[str, Any] = {}
+    """Fields that the provider's body gets where it has none of them."""
     open_ended: bool = False
     """The caller named no `max_tokens`: what `sampling` says is our default, and gives way to the model's context."""
 

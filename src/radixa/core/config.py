@@ -41,7 +41,7 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     idle_timeout_s: Seconds = 75.0
     """How long a connection may be without a complete head of a request: a new one, or one between two requests."""
     write_timeout_s: Seconds = 60.0
-    """How long a client may keep its answer waiting; a second more for every KiB that it took."""
+    """How long a client may keep its answer waiting; taking a KiB of it wins back a second."""
     max_header_bytes: Annotated[int, Meta(ge=8192, le=1 << 24)] = 64 * 1024
     """A longer head of a request is answered with 431, as is one of more than 100 headers."""
     max_connections: Annotated[int, Meta(ge=1, le=1 << 20)] = 4096
@@ -172,6 +172,8 @@ class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shutdown_date: str | None = None
     fallbacks: tuple[str, ...] = ()
     """Models that are asked in turn where this one's provider fails before it answers."""
+    extra: dict[str, Any] = {}
+    """Fields that the body for the provider gets where it has none of them, such as DeepSeek's `thinking`."""
 
 
 class ProviderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

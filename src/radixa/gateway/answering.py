@@ -194,6 +194,7 @@ def _request(
         source=source,
         stream=asked.stream,
         n=asked.n,
+        extra=dict(offer.extra),
         open_ended=asked.max_tokens is None,
     )
 

@@ -6,8 +6,8 @@ an `EventStream` whose first event is already certain, or raises a `RadixaError`
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -47,11 +47,62 @@ Handler = Callable[["Gateway", "Request"], Awaitable[Response | EventStream]]
 
 
 @dataclass(frozen=True, slots=True)
+class Parameter:
+    """One of a query's parameters: `kind` is the type of its value, with its bounds."""
+
+    name: str
+    says: str
+    kind: Any = str
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A handler, and what it takes and answers with, from which `/openapi.json` is made (`openapi.py`)."""
+
+    handler: Handler
+    body: Any = None
+    """The type that its decoder reads; None where it reads none."""
+    body_required: bool = True
+    query: tuple[Parameter, ...] = ()
+    answer: Any = dict[str, Any]
+    streams: bool = False
+    """Whether the body may ask for server-sent events."""
+    content_type: str = "application/json"
+    errors: tuple[int, ...] = ()
+    """Statuses it may answer with, besides those that every route with a key or with a body has."""
+    forwards: bool = False
+    """Whether a provider answers it, whose refusals keep their status."""
+    others: Mapping[int, Any] = field(default_factory=dict)
+    """Answers that are neither a success nor an error in the usual shape, by their status."""
+
+    def __call__(self, gateway: Gateway, request: Request) -> Awaitable[Response | EventStream]:
+        return self.handler(gateway, request)
+
+
+def operation(
+    *,
+    body: Any = None,
+    body_required: bool = True,
+    query: tuple[Parameter, ...] = (),
+    answer: Any = dict[str, Any],
+    streams: bool = False,
+    content_type: str = "application/json",
+    errors: tuple[int, ...] = (),
+    forwards: bool = False,
+    others: Mapping[int, Any] | None = None,
+) -> Callable[[Handler], Operation]:
+    """Makes an `Operation` of the handler below it; its docstring becomes the operation's text."""
+    return lambda handler: Operation(
+        handler, body, body_required, query, answer, streams, content_type, errors, forwards, others or {}
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """A path, by the methods it has. `name` is the path as metrics write it."""
 
     name: str
-    methods: dict[str, Handler]
+    methods: dict[str, Operation]
     open: bool = False
     """It needs no key."""
     admin: bool = False

@@ -19,7 +19,7 @@ class Counted:
 
 async def count_prompt(gateway: Gateway, request: Request, asked: Asked) -> Counted:
     """As the model's provider counts: our engine by its chat template, an upstream by its own means."""
-    offer = gateway.catalogue.resolve(asked.model)
+    offer = gateway.offer(request, asked.model)
     provider = gateway.provider(offer)
     request.watch()
     (wanted,) = await provider_requests(gateway, request, asked, offer, provider)

@@ -81,15 +81,19 @@ class Meter:
         if not self._usages and not self._prompts:
             return self._estimate()
         billed = self._billed().values()
+        completed, estimated = self._completed(), any(usage.estimated for usage in billed)
+        if not (self._prompts or self._ended):
+            # An upstream that says early what the prompt was says what it answered only in the end.
+            completed, estimated = max(completed, -(-self._bytes // BYTES_A_TOKEN)), True
         return Usage(
             prompt_tokens=sum(usage.prompt_tokens for usage in billed) or sum(p.tokens for p in self._prompts),
             cached_tokens=sum(usage.cached_tokens for usage in billed),
             cache_write_tokens=sum(usage.cache_write_tokens for usage in billed),
-            completion_tokens=self._completed(),
+            completion_tokens=completed,
             disk_tokens=sum(usage.disk_tokens for usage in billed),
             long_write_tokens=sum(usage.long_write_tokens for usage in billed),
             reasoning_tokens=sum(usage.reasoning_tokens for usage in self._usages.values()),
-            estimated=any(usage.estimated for usage in billed),
+            estimated=estimated,
         )
 
     def _completed(self) -> int:

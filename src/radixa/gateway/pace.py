@@ -23,8 +23,8 @@ PIECE = 64 * 1024
 class PacedSend:
     """The ASGI `send` of one request; `close` when the request is over.
 
-    All the time that the client makes us wait may add up to `timeout_s`, and a second more for each `LEAST_RATE` bytes
-    of its answer. Then the connection is cut, and the task that answers it is cancelled as if the client had left.
+    The client may keep us waiting for `timeout_s`; each `LEAST_RATE` bytes that it takes win back a second of what it
+    used up. Then the connection is cut, and the task that answers it is cancelled as if the client had left.
     """
 
     def __init__(self, send: Send, request: Request, timeout_s: float) -> None:
@@ -32,6 +32,7 @@ class PacedSend:
         """Whether the client was too slow."""
         self._send = send
         self._request = request
+        self._timeout_s = timeout_s
         self._left_s = timeout_s
         self._since: float | None = None
         """When the `send` that runs began."""
@@ -58,7 +59,7 @@ class PacedSend:
         finally:
             self._since = None
             self._left_s -= self._loop.time() - begun
-        self._left_s += size / LEAST_RATE
+        self._left_s = min(self._timeout_s, self._left_s + size / LEAST_RATE)
 
     def _check(self) -> None:
         """Come again when the time could be over, or end it where it is."""

@@ -11,6 +11,12 @@ from radixa.core.errors import InvalidRequest, unsupported
 NULL = msgspec.Raw(b"null")
 """What such a field is where it is absent."""
 
+
+def absent() -> msgspec.Raw:
+    """The same as a default, which a description of the body does not repeat."""
+    return NULL
+
+
 _KINDS = {b"n": "null", b"[": "an array", b"{": "an object", b'"': "a string", b"t": "a boolean", b"f": "a boolean"}
 
 

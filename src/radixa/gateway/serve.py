@@ -25,7 +25,7 @@ from radixa.gateway.address import Address, bindable
 from radixa.gateway.app import App
 from radixa.gateway.auth import Identity, KeyRing
 from radixa.gateway.logs import access_log, log_to_stderr
-from radixa.gateway.sockets import connections_for, let_go_of_the_dead, raise_file_limit
+from radixa.gateway.sockets import connections_for, cut_all, let_go_of_the_dead, raise_file_limit
 from radixa.gateway.state import Gateway
 from radixa.gateway.telemetry.opening import telemetry_for
 from radixa.kv.tiers.secret import installation_secret
@@ -44,6 +44,8 @@ _COLLECT_AFTER = 10_000
 """New objects until the youngest are collected."""
 _BACKLOG = 2048
 """Connections that may wait to be accepted."""
+_LEAVING_S = 2.0
+"""How long clients may take for the rest of answers that are complete, when the server ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,8 @@ async def _serve_with(gateway: Gateway, address: Address, secret: str | None, ev
     gc.set_threshold(_COLLECT_AFTER, 20, 20)
     try:
         await address.answers()
-        let_go_of_the_dead(address.port, config.server.write_timeout_s)
+        # Where answers are paced, the client's slowness is noticed first.
+        let_go_of_the_dead(address.port, 2 * config.server.write_timeout_s)
         events.listening(address.url, secret)
         await asyncio.wait({serving, stopped, starting}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
@@ -134,6 +137,10 @@ async def _serve_with(gateway: Gateway, address: Address, secret: str | None, ev
         starting.cancel()
         await app.drain(config.server.grace_s)
         server.stop()  # type: ignore[no-untyped-call]  # granian has no annotations here
+        await asyncio.wait({serving}, timeout=_LEAVING_S)
+        if not serving.done():
+            # It waits for clients to take their answers.
+            cut_all(address.port)
         await asyncio.gather(serving, starting, stopped, return_exceptions=True)
         await asyncio.to_thread(telemetry.close)
 

@@ -59,6 +59,14 @@ def cut(client: tuple[str, int]) -> bool:
     return False
 
 
+def cut_all(port: int) -> None:
+    """End every connection that came to `port`, whatever is still to be sent on it."""
+    for one in _own_sockets():
+        with suppress(OSError):
+            if one.getsockname()[1] == port and one.getpeername():
+                one.shutdown(socket.SHUT_RDWR)
+
+
 def _own_sockets() -> Iterator[socket.socket]:
     """Every internet stream socket of this process, each as a duplicate that is closed when the next one is asked for:
     a number that meanwhile stands for another file does no harm."""

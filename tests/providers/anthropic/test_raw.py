@@ -6,7 +6,7 @@ import anthropic.types
 import msgspec
 import pytest
 
-from radixa.core.base import CachePolicy
+from radixa.core.base import CachePolicy, Source
 from radixa.core.errors import InvalidRequest
 from radixa.providers.anthropic.provider import AnthropicProvider
 from tests.providers.anthropic.conftest import MODEL, asked, chunks_of, marks_of, raw, text_of
@@ -84,7 +84,5 @@ async def test_counting_sends_what_makes_up_the_prompt(
 
 
 async def test_what_is_no_object_is_refused(anthropic: AnthropicProvider) -> None:
-    request = raw({})
-    broken = msgspec.structs.replace(request, source=msgspec.structs.replace(request.source, body=b"[1]"))
     with pytest.raises(InvalidRequest, match="not a JSON object"):
-        await chunks_of(anthropic, broken)
+        await chunks_of(anthropic, raw({}, source=Source("messages", b"[1]")))

@@ -6,9 +6,9 @@ through `/v1/catalogue`. It is offered where its provider can serve.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from radixa.core.money import TokenPrices
 
@@ -38,6 +38,8 @@ class Offer:
     """How much a cached token counts towards `tpm`."""
     fallbacks: tuple[str, ...] = ()
     """Models that are asked in turn where this one's provider fails before it answers; those that are offered now."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Fields that the body for the provider gets where it has none of them."""
     embedded: bool = False
     """Our own engine answers."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -45,9 +45,11 @@ class EntryBody(msgspec.Struct, frozen=True):
     context: Limit | None = None
     shutdown_date: str | None = None
     fallbacks: Annotated[list[Name], Meta(max_length=16)] | None = None
+    extra: Annotated[dict[str, Any], Meta(max_length=64)] | None = None
 
 
 _decode = BodyDecoder(EntryBody)
+_AS_GIVEN = ("upstream_model", "rpm", "tpm", "concurrency", "cached_weight", "context", "shutdown_date", "extra")
 
 
 def read(body: bytes, name: str) -> EntryBody:
@@ -93,11 +95,7 @@ def entry_of(body: EntryBody, name: str, before: ModelEntry | None, known: Conta
                 param=f"fallbacks[{i}]",
                 code="invalid_value",
             )
-    given = {
-        field: value
-        for field in ("upstream_model", "rpm", "tpm", "concurrency", "cached_weight", "context", "shutdown_date")
-        if (value := getattr(body, field)) is not None
-    }
+    given = {field: value for field in _AS_GIVEN if (value := getattr(body, field)) is not None}
     entry = ModelEntry(
         name,
         body.provider,

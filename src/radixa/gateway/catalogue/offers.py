@@ -131,6 +131,7 @@ class Catalogue:
             concurrency=entry.concurrency,
             cached_weight=entry.cached_weight,
             fallbacks=entry.fallbacks,
+            extra=entry.extra,
             embedded=embedded,
         )
 

@@ -41,7 +41,7 @@ _detokenize = BodyDecoder(DetokenizeBody)
 
 async def tokenize(gateway: Gateway, request: Request) -> Response:
     body = await _tokenize.read(await request.body(gateway.config.server.max_body_bytes))
-    offer = gateway.catalogue.resolve(body.model)
+    offer = gateway.offer(request, body.model)
     local = gateway.local
     ids = tokens.unpack(await local.tokenize(_content(body)))
     answer = {
@@ -56,7 +56,7 @@ async def tokenize(gateway: Gateway, request: Request) -> Response:
 
 async def detokenize(gateway: Gateway, request: Request) -> Response:
     body = await _detokenize.read(await request.body(gateway.config.server.max_body_bytes))
-    offer = gateway.catalogue.resolve(body.model)
+    offer = gateway.offer(request, body.model)
     local = gateway.local
     size = local.tokenizer.vocab_size
     wrong = next((i for i, token_id in enumerate(body.tokens) if not 0 <= token_id < size), None)

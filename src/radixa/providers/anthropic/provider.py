@@ -114,6 +114,8 @@ class AnthropicProvider:
             # Our own one word for the cache; an object is Anthropic's.
             if bytes(fields.get("cache_control", b"")).startswith(b'"'):
                 del fields["cache_control"]
+        for name, value in request.extra.items():
+            fields.setdefault(name, msgspec.Raw(_encode(value)))
         fields["model"] = msgspec.Raw(_encode(request.model))
         return fields
 

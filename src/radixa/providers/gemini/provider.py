@@ -54,7 +54,7 @@ class GeminiProvider:
     async def generate(self, request: GenerateRequest) -> AsyncIterator[GenerateChunk]:
         """The answers, in pieces where the caller wants them so. A stream of Gemini's has no last event: it is complete
         where each answer has a reason to end."""
-        body = encode(body_of(request))
+        body = encode({**request.extra, **body_of(request)})
         reader = Reader(self.name, request.n, len(body))
         path = _path(request.model)
         if not request.stream:

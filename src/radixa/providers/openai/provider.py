@@ -163,6 +163,8 @@ class OpenAIProvider:
         else:
             show_usage = False
             dialect, body = self._written(request, models)
+        for name, value in request.extra.items():
+            body.setdefault(name, value)
         prompt = prompt_of(body)
         self._steer(request, body, prompt, models)
         return _Call(

@@ -16,7 +16,7 @@ from radixa.gateway.dialects.chat.messages import MAX_MESSAGES, ChatMessage, bre
 from radixa.gateway.dialects.chat.tools import FormatBody, NamedTool, ToolBody, response_format, tool_choice, tools
 from radixa.gateway.errors import contradiction
 from radixa.gateway.generation import Envelope, GenerationBody, Tokens, sampling
-from radixa.gateway.presence import NULL, refuse
+from radixa.gateway.presence import absent, refuse
 
 
 class ChatEnvelope(Envelope, frozen=True, kw_only=True):
@@ -35,8 +35,8 @@ class ChatBody(GenerationBody, frozen=True, kw_only=True):
     response_format: FormatBody | None = None
     reasoning_effort: str | None = None
     modalities: list[str] | None = None
-    audio: msgspec.Raw = NULL
-    functions: msgspec.Raw = NULL
+    audio: msgspec.Raw = msgspec.field(default_factory=absent)
+    functions: msgspec.Raw = msgspec.field(default_factory=absent)
 
 
 _envelope = BodyDecoder(ChatEnvelope)

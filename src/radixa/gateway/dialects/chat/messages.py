@@ -20,7 +20,7 @@ from radixa.core.conversation import (
     ToolResult,
 )
 from radixa.core.errors import InvalidRequest, unsupported
-from radixa.gateway.errors import missing
+from radixa.gateway.dialects.parts import breakpoint_of, image, marks_of, required
 from radixa.gateway.wishes import Breakpoint as BreakpointBody
 from radixa.gateway.wishes import Ephemeral, Mark
 
@@ -110,31 +110,15 @@ def _content(message: ChatMessage, where: str) -> list[Part]:
 
 
 def _part(part: ContentPart, where: str, whole: Breakpoint | None) -> Part:
-    mark = whole
-    if part.cache_control is not None:
-        mark = part.cache_control.ttl or "5m"
-    elif part.prompt_cache_breakpoint is not None:
-        mark = part.prompt_cache_breakpoint.ttl or "30m"
+    mark = breakpoint_of(part) or whole
     if part.type == "text":
-        if part.text is None:
-            raise missing(f"{where}.text")
-        return Text(part.text, mark)
+        return Text(required(part.text, f"{where}.text"), mark)
     if part.type == "image_url":
-        if part.image_url is None:
-            raise missing(f"{where}.image_url")
-        image = ImageUrl(part.image_url) if isinstance(part.image_url, str) else part.image_url
-        return _image(image.url, image.detail or "", mark)
+        if isinstance(part.image_url, str):
+            return image(part.image_url, "", mark)
+        found = required(part.image_url, f"{where}.image_url")
+        return image(found.url, found.detail or "", mark)
     return Opaque(part.type)
-
-
-def _image(url: str, detail: str, mark: Breakpoint | None) -> Image:
-    """A `data:` URL of base64 in its parts; any other as it is."""
-    head, comma, data = url.partition(",")
-    if comma and head.startswith("data:") and head.endswith(";base64"):
-        return Image(
-            media_type=head.removeprefix("data:").removesuffix(";base64"), data=data, detail=detail, breakpoint=mark
-        )
-    return Image(url=url, detail=detail, breakpoint=mark)
 
 
 def _last(parts: Sequence[Part]) -> Breakpoint | None:
@@ -151,10 +135,5 @@ def breakpoints(messages: Sequence[ChatMessage]) -> list[Mark]:
             found.append(Mark(f"messages[{i}].cache_control", message.cache_control.seconds))
         if isinstance(message.content, list):
             for j, part in enumerate(message.content):
-                for name, given in [
-                    ("cache_control", part.cache_control),
-                    ("prompt_cache_breakpoint", part.prompt_cache_breakpoint),
-                ]:
-                    if given is not None:
-                        found.append(Mark(f"messages[{i}].content[{j}].{name}", given.seconds))
+                found += marks_of(part, f"messages[{i}].content[{j}]")
     return found

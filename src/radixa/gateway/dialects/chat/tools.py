@@ -11,13 +11,17 @@ from radixa.core.errors import unsupported
 from radixa.gateway.errors import missing
 from radixa.gateway.wishes import Ephemeral
 
-EMPTY = msgspec.Raw(b"{}")
+_EMPTY = msgspec.Raw(b"{}")
+
+
+def _no_schema() -> msgspec.Raw:
+    return _EMPTY
 
 
 class FunctionBody(msgspec.Struct, frozen=True):
     name: str
     description: str | None = None
-    parameters: msgspec.Raw = EMPTY
+    parameters: msgspec.Raw = msgspec.field(default_factory=_no_schema)
     strict: bool | None = None
 
 
@@ -38,7 +42,7 @@ class NamedTool(msgspec.Struct, frozen=True):
 
 class SchemaBody(msgspec.Struct, frozen=True):
     name: str
-    schema: msgspec.Raw = EMPTY
+    schema: msgspec.Raw = msgspec.field(default_factory=_no_schema)
     strict: bool | None = None
 
 

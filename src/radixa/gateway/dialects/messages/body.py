@@ -18,7 +18,7 @@ from radixa.gateway.dialects.messages.billing import normalised
 from radixa.gateway.dialects.messages.blocks import Block, MessageBody
 from radixa.gateway.dialects.messages.tools import ToolBody, ToolChoiceBody, marks, parallel, tool_choice, tools
 from radixa.gateway.generation import StopText
-from radixa.gateway.presence import NULL, refuse
+from radixa.gateway.presence import absent, refuse
 from radixa.gateway.request import Request
 from radixa.gateway.wishes import CacheWishes
 
@@ -75,7 +75,7 @@ class MessagesBody(CacheWishes, frozen=True, kw_only=True):
     tool_choice: ToolChoiceBody | None = None
     thinking: ThinkingBody | None = None
     output_config: OutputConfig | None = None
-    mcp_servers: msgspec.Raw = NULL
+    mcp_servers: msgspec.Raw = msgspec.field(default_factory=absent)
 
 
 _envelope = BodyDecoder(MessagesEnvelope)

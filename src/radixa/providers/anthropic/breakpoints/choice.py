@@ -45,11 +45,11 @@ _NOTHING: _Found = (0.0, ())
 _WORST: _Found = (float("-inf"), ())
 
 
-def choose(candidates: Sequence[Candidate], cached: float, most: int = MOST) -> tuple[Mark, ...]:
+def choose(candidates: Sequence[Candidate], cached: float, held: Ttl, most: int = MOST) -> tuple[Mark, ...]:
     """The breakpoints, in order, that are worth most together; none where none is worth anything.
 
-    `candidates` are in order; `cached`: tokens of the prompt that are in the cache now. Those that are kept for an hour
-    come before those that are not, as Anthropic asks.
+    `candidates` are in order; `cached`: tokens of the prompt that are in the cache now, for `held` after
+    their last use whatever is asked. Those that are kept for an hour come before those that are not, as Anthropic asks.
     """
     best = _NOTHING
     # The best choices that end with a candidate: its tokens, and by number of breakpoints those of an hour alone, and
@@ -58,7 +58,7 @@ def choose(candidates: Sequence[Candidate], cached: float, most: int = MOST) -> 
     for position, tokens, hope in candidates:
         if not hope.next.long:
             continue
-        long, short = rate(hope, "1h"), rate(hope, "5m")
+        long, short, now = rate(hope, "1h"), rate(hope, "5m"), rate(hope, held)
         longs, shorts = [], []
         for count in range(1, most + 1):
             # What comes before: nothing, or one breakpoint less.
@@ -68,16 +68,17 @@ def choose(candidates: Sequence[Candidate], cached: float, most: int = MOST) -> 
             top_long = top_short = _WORST
             for start, after_long, after_short in before:
                 written = max(0.0, tokens - max(start, cached))
-                value = after_long[0] + (tokens - start) * long.kept - written * long.premium
+                kept = (tokens - start - written) * now.kept
+                value = after_long[0] + kept + written * (long.kept - long.premium)
                 if value > top_long[0]:
                     top_long = (value, after_long[1])
-                after = after_long if after_long[0] >= after_short[0] else after_short
-                value = after[0] + (tokens - start) * short.kept - written * short.premium
+                after = after_long if after_long[0] > after_short[0] else after_short
+                value = after[0] + kept + written * (short.kept - short.premium)
                 if value > top_short[0]:
                     top_short = (value, after[1])
             longs.append((top_long[0], (*top_long[1], Mark(position, "1h"))))
             shorts.append((top_short[0], (*top_short[1], Mark(position, "5m"))))
-        best = max(best, *longs, *shorts, key=_value)
+        best = max(best, *shorts, *longs, key=_value)
         ends.append((tokens, longs, shorts))
     return best[1]
 

@@ -82,7 +82,9 @@ class Breakpoints:
             return None
         now = self._clock()
         ends, candidates, cached = self._seen(prompt, namespace, model, now)
-        marks = self._chosen(prompt, candidates, cached, model, cache)
+        entry = ends[cached] if cached >= 0 else None
+        marks = self._chosen(prompt, candidates, cached, "5m" if entry is None else entry.ttl, model, cache)
+        marks = _in_order(marks, ends, now)
         before = []
         for mark in marks:
             end = ends[mark.position]
@@ -185,11 +187,11 @@ class Breakpoints:
     # ---- deciding
 
     def _chosen(
-        self, prompt: Prompt, known: list[tuple[int, Hope]], cached: int, model: str, cache: CachePolicy
+        self, prompt: Prompt, known: list[tuple[int, Hope]], cached: int, held: Ttl, model: str, cache: CachePolicy
     ) -> tuple[Mark, ...]:
-        held, tokens = self._sizes.get(model, (_BYTES_A_TOKEN, 1.0))
-        rate = tokens / held
-        sums = [size * rate for size in accumulate(prompt.weights)]
+        size, tokens = self._sizes.get(model, (_BYTES_A_TOKEN, 1.0))
+        rate = tokens / size
+        sums = [total * rate for total in accumulate(prompt.weights)]
         least = least_tokens(model)
         candidates: list[Candidate] = []
         hope = Hope(NEVER, NEVER)
@@ -201,16 +203,16 @@ class Breakpoints:
         candidates.reverse()
         if not candidates:
             return ()
-        marks = self._wanted(candidates, sums[cached] if cached >= 0 else 0.0, cache)
+        marks = self._wanted(candidates, sums[cached] if cached >= 0 else 0.0, held, cache)
         return _reaching(marks, cached if candidates and cached >= candidates[0].position else -1)
 
-    def _wanted(self, candidates: list[Candidate], cached: float, cache: CachePolicy) -> tuple[Mark, ...]:
+    def _wanted(self, candidates: list[Candidate], cached: float, held: Ttl, cache: CachePolicy) -> tuple[Mark, ...]:
         if cache.ttl is not None or cache.pin:
             # The caller wants it kept, whatever that costs.
             ttl: Ttl = "5m" if cache.ttl is not None and cache.ttl <= SECONDS["5m"] and not cache.pin else "1h"
             chosen = candidates if len(candidates) <= MOST else [candidates[0], *candidates[1 - MOST :]]
             return tuple(Mark(candidate.position, ttl) for candidate in chosen)
-        marks = choose(candidates, cached)
+        marks = choose(candidates, cached, held)
         return tuple(Mark(mark.position, "1h") for mark in marks) if cache.priority else marks
 
     # ---- bounds
@@ -235,6 +237,17 @@ class Breakpoints:
         tree.unlock(leaf)
 
 
+def _in_order(marks: tuple[Mark, ...], ends: list[End | None], now: float) -> tuple[Mark, ...]:
+    """The marks with those of an hour first: where there is an entry of an hour, it stays one."""
+    found: list[Mark] = []
+    long = False
+    for position, ttl in reversed(marks):
+        end = ends[position]
+        long = long or ttl == "1h" or (end is not None and end.until > now and end.ttl == "1h")
+        found.append(Mark(position, "1h" if long else ttl))
+    return tuple(reversed(found))
+
+
 def _larger(one: Chance, other: Chance) -> Chance:
     return Chance(max(one.short, other.short), max(one.long, other.long))
 
@@ -251,4 +264,4 @@ def _reaching(marks: tuple[Mark, ...], cached: int) -> tuple[Mark, ...]:
         after = after[-(MOST - 1 - len(before)) :]
     elif len(marks) == MOST:
         before = before[1:]
-    return (*(Mark(mark.position, "1h" if ttl == "1h" else mark.ttl) for mark in before), Mark(cached, ttl), *after)
+    return (*before, Mark(cached, ttl), *after)
