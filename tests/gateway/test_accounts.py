@@ -124,7 +124,7 @@ async def test_a_correction_takes_back(world: World) -> None:
         ("POST", "/v1/accounts", b'{"name": "default"}', 400, "account"),
         ("PATCH", "/v1/accounts/nobody", b"{}", 404, "account"),
         ("POST", "/v1/accounts/nobody/credits", b'{"amount_usd": 1}', 404, "account"),
-        ("POST", "/v1/accounts/default", b'{"amount_usd": 1}', 404, None),
+        ("POST", "/v1/accounts/default", b'{"amount_usd": 1}', 405, None),
         ("POST", "/v1/accounts/default/credits", b"{}", 400, "amount_usd"),
         ("GET", "/v1/accounts/nobody/credits", b"", 404, "account"),
         ("GET", "/v1/audit?limit=0", b"", 400, "limit"),

@@ -146,8 +146,8 @@ def test_a_reader_that_stops_holds_little_and_is_let_go(live: Live, stand_in: Op
     before, left = resident_mib(live.process.pid), stand_in.left
     slow = figures(live)["radixa_slow_clients_total{}"]
     with connected(live, buffer=4096) as client:
-        # More than 9 MB, of which nothing is read.
-        client.sendall(chat("say 60000", stream=True))
+        # More than all buffers on its way take, of which nothing is read.
+        client.sendall(chat("say 150000", stream=True))
         until(lambda: figures(live)["radixa_slow_clients_total{}"] == slow + 1)
         # The upstream's answer is not read on; what was delivered is in the ledger.
         until(lambda: stand_in.left == left + 1)

@@ -34,6 +34,19 @@ MissReason = Literal["never_seen", "diverged", "evicted", "expired", "namespace"
 """
 
 
+class Grammar(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an answer must be: nothing else can be said."""
+
+    kind: Literal["regex", "json_schema", "json_object", "choices", "lark"]
+    text: str = ""
+    """A pattern in Rust's syntax; a schema as JSON; the choices as a JSON array of strings; a grammar in llguidance's
+    form of Lark."""
+    place: str = ""
+    """Where it stands in the caller's body, as an error names it."""
+    lenient: bool = False
+    """Ignore what a schema asks for and no grammar can hold, such as `uniqueItems`, rather than refuse it."""
+
+
 class SamplingParams(msgspec.Struct, frozen=True, omit_defaults=True):
     """How the next token is chosen. Defaults are OpenAI's; ranges are checked where a request enters (the gateway)."""
 
@@ -55,6 +68,18 @@ class SamplingParams(msgspec.Struct, frozen=True, omit_defaults=True):
     logprobs: int | None = None
     """Alternatives reported per token, 0 for the chosen token alone; None reports none."""
     logit_bias: dict[int, float] = {}
+    grammar: Grammar | None = None
+    """None is free text."""
+    special_text: bool = False
+    """Special tokens are part of the text, as they are written: tool calls may begin with one."""
+
+
+class ToolUse(msgspec.Struct, frozen=True):
+    """A tool call as chat templates take it; `arguments` is a JSON object."""
+
+    id: str
+    name: str
+    arguments: msgspec.Raw
 
 
 class CachePolicy(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -82,6 +107,9 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     role: str
     content: str
     name: str | None = None
+    tool_calls: tuple[ToolUse, ...] = ()
+    tool_call_id: str | None = None
+    """The call that a tool's message answers."""
 
 
 class Source(msgspec.Struct, frozen=True):

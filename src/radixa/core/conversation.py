@@ -95,6 +95,8 @@ class ResponseFormat(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str = ""
     schema: msgspec.Raw = msgspec.Raw(b"{}")
     strict: bool | None = None
+    place: str = "response_format"
+    """Where it, or its schema, stands in the caller's body, as an error names it."""
 
 
 class Conversation(msgspec.Struct, frozen=True, omit_defaults=True):

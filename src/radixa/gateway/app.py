@@ -182,9 +182,9 @@ def _find(request: Request) -> Route:
     path = request.path.rstrip("/") if len(request.path) > 1 else request.path
     route = ROUTES.get(path)
     if route is None:
-        for prefix, candidate in PREFIXES:
-            if path.startswith(prefix):
-                request.argument = path[len(prefix) :]
+        for prefix, suffix, candidate in PREFIXES:
+            if path.startswith(prefix) and path.endswith(suffix) and len(path) > len(prefix) + len(suffix):
+                request.argument = path[len(prefix) : len(path) - len(suffix)]
                 return candidate
     return route or _UNKNOWN
 

@@ -60,8 +60,8 @@ class Operation:
     """A handler, and what it takes and answers with, from which `/openapi.json` is made (`openapi.py`)."""
 
     handler: Handler
-    body: Any = None
-    """The type that its decoder reads; None where it reads none."""
+    body: tuple[type, ...] = ()
+    """The type that its decoder reads; several where the body decides which, none where it reads no body."""
     body_required: bool = True
     query: tuple[Parameter, ...] = ()
     answer: Any = dict[str, Any]
@@ -81,7 +81,7 @@ class Operation:
 
 def operation(
     *,
-    body: Any = None,
+    body: tuple[type, ...] = (),
     body_required: bool = True,
     query: tuple[Parameter, ...] = (),
     answer: Any = dict[str, Any],

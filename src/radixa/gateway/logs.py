@@ -127,7 +127,7 @@ def _text_line(request: Request, route: str, status: int, seconds: float) -> Non
         text += f" {line.key_id}"
     if line.account_id:
         text += f" {line.account_id}"
-    _write(text.translate(_CONTROL).encode() + b"\n")
+    _write(text.encode() + b"\n")
 
 
 def _line(request: Request, route: str, status: int, seconds: float) -> AccessLine:
@@ -137,7 +137,7 @@ def _line(request: Request, route: str, status: int, seconds: float) -> AccessLi
         logger="radixa.access",
         request_id=request.id,
         # HTTP allows any word here.
-        method=request.method[:16],
+        method=request.method[:16].translate(_CONTROL),
         route=route,
         status=status,
         duration_ms=round(seconds * 1e3, 3),

@@ -78,8 +78,11 @@ class Meter:
 
     def total(self) -> Usage:
         """The request's usage so far, over all prompts and answers."""
-        if not self._usages and not self._prompts:
-            return self._estimate()
+        if not self._prompts:
+            if not self._usages:
+                return self._estimate()
+            if len(self._usages) == 1 and self._ended:
+                return next(iter(self._usages.values()))
         billed = self._billed().values()
         completed, estimated = self._completed(), any(usage.estimated for usage in billed)
         if not (self._prompts or self._ended):

@@ -5,6 +5,8 @@ No label names an account or a key (DESIGN 7). What counts hits is a counter, ne
 
 from __future__ import annotations
 
+from functools import cache
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from radixa.core.base import Usage
@@ -75,10 +77,16 @@ class Metrics:
             ]
         }
 
+        # Looking a series up by its labels costs more than counting in it.
+        self._of_route = cache(lambda route, status: self._requests.labels(route, str(status)))
+        self._duration_of = cache(lambda route: self._duration.labels(route))
+        self._tokens_of = cache(lambda model: [found.labels(model) for found in self._tokens.values()])
+        self._ttft_of = cache(lambda model: self._ttft.labels(model))
+
     def request(self, request: Request, route: str, status: int, seconds: float, *, slow: bool) -> None:
         """A request that is over. `slow`: its client did not take the answer."""
-        self._requests.labels(route, str(status)).inc()
-        self._duration.labels(route).observe(seconds)
+        self._of_route(route, status).inc()
+        self._duration_of(route).observe(seconds)
         if slow:
             self._slow.inc()
         row = request.row
@@ -91,12 +99,13 @@ class Metrics:
 
     def answered(self, model: str, usage: Usage, ttft_seconds: float | None) -> None:
         """A request that was answered to its end; without `ttft_seconds` it wanted no tokens."""
-        self._tokens["prompt"].labels(model).inc(usage.prompt_tokens)
-        self._tokens["cached"].labels(model).inc(usage.cached_tokens)
-        self._tokens["cache_write"].labels(model).inc(usage.cache_write_tokens)
-        self._tokens["completion"].labels(model).inc(usage.completion_tokens)
+        prompt, cached, written, completion = self._tokens_of(model)
+        prompt.inc(usage.prompt_tokens)
+        cached.inc(usage.cached_tokens)
+        written.inc(usage.cache_write_tokens)
+        completion.inc(usage.completion_tokens)
         if ttft_seconds is not None:
-            self._ttft.labels(model).observe(ttft_seconds)
+            self._ttft_of(model).observe(ttft_seconds)
 
     def text(self, engine: EngineStats | None, model: str = "", waiting_rows: int = 0) -> bytes:
         """Everything in Prometheus' text format. `engine` None: it cannot be asked now; else `model` is its model.

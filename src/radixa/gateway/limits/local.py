@@ -18,7 +18,6 @@ from radixa.core.errors import StoreUnavailable
 from radixa.gateway.limits import decide, rows
 from radixa.gateway.limits.base import Bound, Change, Reservation, Wanted, bound_of, bounds_of
 from radixa.gateway.limits.clocks import Clock, steady, wall
-from radixa.gateway.limits.headers import Standing
 from radixa.gateway.limits.scope import Scope, Spent, advance
 from radixa.gateway.limits.spending import Spending, spent_before
 from radixa.gateway.limits.window import SPAN
@@ -67,17 +66,13 @@ class LocalLimiter:
             raise error
         taken = decide.take(wanted, bounds, scopes, now, _PROCESS)
         self._touch(taken.scopes, now)
-        return Reservation(taken, self._end, lambda: self._standing(bounds))
+        return Reservation(taken, self._end, lambda: decide.standing(bounds, scopes, now))
 
     def _end(self, change: Change) -> None:
         names = change.taken.scopes
         now = self._advance([scope for name in names if (scope := self._scopes.get(name)) is not None])
         decide.end(change, self._scopes, _PROCESS)
         self._touch(names, now)
-
-    def _standing(self, bounds: Sequence[Bound]) -> Standing:
-        scopes = [self._scope(bound.name) for bound in bounds]
-        return decide.standing(bounds, scopes, self._advance(scopes))
 
     async def look(self, bounds: Sequence[Bound]) -> tuple[int, list[Scope]]:
         scopes = [self._scopes.get(bound.name) or Scope() for bound in bounds]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from radixa.gateway.base import Route
 from radixa.gateway.dialects.messages.errors import MESSAGES_ERRORS
 from radixa.gateway.routes import (
@@ -16,6 +18,7 @@ from radixa.gateway.routes import (
     keys,
     messages,
     models,
+    openapi,
     ops,
     rate_limits,
     responses,
@@ -51,30 +54,40 @@ ROUTES: dict[str, Route] = {
         Route("/v1/audit", {"GET": audit.index}, admin=True),
         Route("/v1/catalogue", {"GET": catalogue.index}, admin=True),
         Route("/v1/usage", {"GET": usage.index}),
+        Route("/openapi.json", {"GET": openapi.showing(lambda: every_route())}, open=True),
         Route("/health", {"GET": ops.health}, open=True),
         Route("/ready", {"GET": ops.ready}, open=True),
         Route("/metrics", {"GET": ops.metrics}, open=True),
     ]
 }
 
-PREFIXES: tuple[tuple[str, Route], ...] = (
-    ("/v1/models/", Route("/v1/models/{id}", {"GET": models.show})),
+PREFIXES: tuple[tuple[str, str, Route], ...] = (
+    ("/v1/models/", "", Route("/v1/models/{id}", {"GET": models.show})),
     (
         "/v1/catalogue/",
+        "",
         Route(
             "/v1/catalogue/{id}",
             {"GET": catalogue.show, "PUT": catalogue.put, "DELETE": catalogue.remove},
             admin=True,
         ),
     ),
-    ("/v1/keys/", Route("/v1/keys/{id}", {"PATCH": keys.change, "DELETE": keys.revoke})),
+    ("/v1/keys/", "", Route("/v1/keys/{id}", {"PATCH": keys.change, "DELETE": keys.revoke})),
     (
         "/v1/accounts/",
-        Route(
-            "/v1/accounts/{id}",
-            {"GET": accounts.show, "PATCH": accounts.change, "POST": accounts.top_up},
-            admin=True,
-        ),
+        "/credits",
+        Route("/v1/accounts/{id}/credits", {"GET": accounts.entries, "POST": accounts.top_up}, admin=True),
+    ),
+    (
+        "/v1/accounts/",
+        "",
+        Route("/v1/accounts/{id}", {"GET": accounts.show, "PATCH": accounts.change}, admin=True),
     ),
 )
-"""Paths that end in an id. A model's id may itself contain slashes."""
+"""Paths with an id between their beginning and their end. A model's id may itself contain slashes."""
+
+
+def every_route() -> Iterator[Route]:
+    yield from ROUTES.values()
+    for _, _, route in PREFIXES:
+        yield route

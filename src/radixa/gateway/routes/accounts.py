@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from radixa.core.errors import NotFound, shown
-from radixa.gateway.base import Response, json_response
+from radixa.gateway.base import Response, json_response, operation
 from radixa.gateway.decode import BodyDecoder
 from radixa.gateway.request import Request
 from radixa.gateway.routes import credits as credit_routes
@@ -42,6 +42,7 @@ _decode = BodyDecoder(AccountBody)
 _decode_change = BodyDecoder(ChangeBody)
 
 
+@operation()
 async def index(gateway: Gateway, request: Request) -> Response:
     """Every account, oldest first."""
     found, granted = await asyncio.to_thread(lambda: (gateway.store.accounts(), gateway.store.granted()))
@@ -49,6 +50,7 @@ async def index(gateway: Gateway, request: Request) -> Response:
     return json_response({"object": "list", "data": data})
 
 
+@operation(body=(AccountBody,), errors=(409,))
 async def create(gateway: Gateway, request: Request) -> Response:
     """A new account with its free credits; it has no key yet."""
     body = await _decode.read(await request.body(gateway.config.server.max_body_bytes))
@@ -63,15 +65,13 @@ async def create(gateway: Gateway, request: Request) -> Response:
     return await _answer(gateway, account)
 
 
+@operation(errors=(404,))
 async def show(gateway: Gateway, request: Request) -> Response:
-    """One account, or the entries of its credits (`/v1/accounts/{id}/credits`)."""
-    name, _, part = request.argument.rpartition("/")
-    if part == "credits" and name:
-        account = await asyncio.to_thread(named, gateway.store, name)
-        return await credit_routes.entries(gateway, account)
+    """One account, by its id or its name."""
     return await _answer(gateway, await asyncio.to_thread(named, gateway.store, request.argument))
 
 
+@operation(body=(ChangeBody,), errors=(404,))
 async def change(gateway: Gateway, request: Request) -> Response:
     """Other limits, from the next request on."""
     body = await _decode_change.read(await request.body(gateway.config.server.max_body_bytes))
@@ -91,12 +91,17 @@ async def change(gateway: Gateway, request: Request) -> Response:
     return await _answer(gateway, account)
 
 
+@operation(errors=(404,))
+async def entries(gateway: Gateway, request: Request) -> Response:
+    """Every entry of an account's credits, oldest first."""
+    account = await asyncio.to_thread(named, gateway.store, request.argument)
+    return await credit_routes.entries(gateway, account)
+
+
+@operation(body=(credit_routes.CreditBody,), errors=(404, 409))
 async def top_up(gateway: Gateway, request: Request) -> Response:
-    """`POST /v1/accounts/{id}/credits`."""
-    name, _, part = request.argument.rpartition("/")
-    if part != "credits" or not name:
-        raise NotFound(f"Invalid URL ({request.method} {shown(request.path)})", code="unknown_url")
-    account = await asyncio.to_thread(named, gateway.store, name)
+    """Add an entry, once for each idempotency key, which comes in the `Idempotency-Key` header or in the body."""
+    account = await asyncio.to_thread(named, gateway.store, request.argument)
     return await credit_routes.top_up(gateway, request, account)
 
 

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Annotated
 
-from radixa.gateway.base import Response, json_response
+from msgspec import Meta
+
+from radixa.gateway.base import Parameter, Response, json_response, operation
 from radixa.gateway.request import Request, integer
 from radixa.gateway.routes.accounts import named
 from radixa.gateway.state import Gateway
 from radixa.store.shapes import audit_shape
 
 _MOST = 1000
+_QUERY = (
+    Parameter("limit", "Entries on a page.", Annotated[int, Meta(ge=1, le=_MOST)]),
+    Parameter("before", "The id of the last entry of the page before."),
+    Parameter("account", "Only what was done to it and what is its: an id or a name."),
+)
 
 
+@operation(query=_QUERY, errors=(404,))
 async def index(gateway: Gateway, request: Request) -> Response:
-    """Newest first. `limit`; `before`: the id of the last entry of the page before; `account`: only what was done to it
-    and what is its."""
+    """Newest first."""
     query = request.query()
     limit = integer(query, "limit", 100, 1, _MOST)
     before, wanted = query.get("before"), query.get("account")

@@ -11,16 +11,19 @@ import hashlib
 import secrets
 from dataclasses import asdict
 from math import inf
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from radixa.core import tokens
 from radixa.core.base import CachePolicy
 from radixa.core.errors import Forbidden, InvalidRequest, shown
 from radixa.engine.base import Flushed, TreeQuery
 from radixa.gateway.auth import Identity
-from radixa.gateway.base import Response, json_response
+from radixa.gateway.base import Parameter, Response, json_response, operation
+from radixa.gateway.dialects.chat.body import ChatBody
+from radixa.gateway.dialects.completions.body import CompletionBody
 from radixa.gateway.errors import contradiction
 from radixa.gateway.request import Request, integer
 from radixa.gateway.routes.one_prompt import one_prompt
@@ -35,12 +38,30 @@ SLICE = 1_000
 """Nodes that the engine is asked for at a time."""
 
 _VEIL = secrets.token_bytes(32)
-_NARROWING = ("namespace", "cache_salt", "session_id")
+_NAMESPACE = Parameter("namespace", "One account's, or one of its salted ones; of another account for administrators.")
+_SALT = Parameter("cache_salt", "The caller's own namespace under that salt.")
+_TREE_QUERY = (
+    _NAMESPACE,
+    _SALT,
+    Parameter("depth", "Levels below the root.", Annotated[int, Meta(ge=1, le=MAX_LEVELS)]),
+    Parameter("min_tokens", "Nodes of fewer are passed over.", Annotated[int, Meta(ge=1, le=2**31 - 1)]),
+    Parameter("limit", "Nodes on a page.", Annotated[int, Meta(ge=1, le=MAX_NODES)]),
+    Parameter("after", "The `next` of the page before.", Annotated[int, Meta(ge=0, le=2**53)]),
+)
+_FLUSH_QUERY = (_NAMESPACE, _SALT, Parameter("session_id", "One session of the caller's."))
+_NARROWING = tuple(parameter.name for parameter in _FLUSH_QUERY)
 _SLOTS = ("free", "tree", "leased", "evictable", "nodes")
 _WORK = ("computed_tokens", "evicted_tokens", "wanted_tokens", "retractions")
 _RETENTION = ("expired_tokens", "yielded_tokens")
 
 
+class FlushedBody(msgspec.Struct, frozen=True):
+    object: Literal["cache.flushed"]
+    dropped_tokens: int
+    dropped_disk_tokens: int
+
+
+@operation()
 async def show(gateway: Gateway, request: Request) -> Response:
     """Counters since the start, capacity, and use by tier and namespace, in tokens; null where that is not known.
 
@@ -96,12 +117,9 @@ def _disk(disk: TierStats, bytes_per_token: int, identity: Identity) -> dict[str
     }
 
 
+@operation(query=_TREE_QUERY, errors=(403,))
 async def tree(gateway: Gateway, request: Request) -> Response:
-    """Nodes depth first, those above a node before it.
-
-    `namespace`; `depth`: levels below the root; `min_tokens`: nodes of fewer are passed over; `limit`: nodes on a page;
-    `after`: the `next` of the page before. Pages of one walk go on while requests run.
-    """
+    """Nodes depth first, those above a node before it. Pages of one walk go on while requests run."""
     identity, local, query = request.identity, gateway.local, request.query()
     limit = integer(query, "limit", 1_000, 1, MAX_NODES)
     wanted = TreeQuery(
@@ -122,6 +140,9 @@ async def tree(gateway: Gateway, request: Request) -> Response:
     return json_response({"object": "list", "data": nodes, "has_more": more, "next": wanted.cursor})
 
 
+@operation(
+    body=(ChatBody, CompletionBody), body_required=False, query=_FLUSH_QUERY, answer=FlushedBody, errors=(403, 404)
+)
 async def flush(gateway: Gateway, request: Request) -> Response:
     """Drop what is not in use, while requests run: all of it for an administrator, else the caller's own.
 
@@ -139,9 +160,7 @@ async def flush(gateway: Gateway, request: Request) -> Response:
             # A session's name is its account's own: another account may have one of the same name.
             wanted = identity.account_id
         dropped = await gateway.local.engine.flush(wanted, session=session)
-    return json_response(
-        {"object": "cache.flushed", "dropped_tokens": dropped.tokens, "dropped_disk_tokens": dropped.disk_tokens}
-    )
+    return json_response(FlushedBody("cache.flushed", dropped.tokens, dropped.disk_tokens))
 
 
 async def _flush_prefix(gateway: Gateway, request: Request, query: dict[str, str], raw: bytes) -> Flushed:

@@ -8,19 +8,21 @@ import msgspec
 
 from radixa.core.config import ModelEntry
 from radixa.core.errors import NotFound, shown
-from radixa.gateway.base import Response, json_response
-from radixa.gateway.catalogue.changes import read
+from radixa.gateway.base import Response, json_response, operation
+from radixa.gateway.catalogue.changes import EntryBody, read
 from radixa.gateway.request import Request
 from radixa.gateway.state import Gateway
 from radixa.store.base import Actor
 
 
+@operation()
 async def index(gateway: Gateway, request: Request) -> Response:
     """Every entry, those that ship first."""
     entries = gateway.shelf.entries
     return json_response({"object": "list", "data": [_body(entry, gateway) for entry in entries]})
 
 
+@operation(errors=(404,))
 async def show(gateway: Gateway, request: Request) -> Response:
     entry = gateway.shelf.find(request.argument)
     if entry is None:
@@ -28,6 +30,7 @@ async def show(gateway: Gateway, request: Request) -> Response:
     return json_response(_body(entry, gateway))
 
 
+@operation(body=(EntryBody,), errors=(409,))
 async def put(gateway: Gateway, request: Request) -> Response:
     """Add or replace an entry. What it cost until today stays written down."""
     body = read(await request.body(gateway.config.server.max_body_bytes), request.argument)
@@ -36,6 +39,7 @@ async def put(gateway: Gateway, request: Request) -> Response:
     return json_response(_body(entry, gateway))
 
 
+@operation(errors=(404,))
 async def remove(gateway: Gateway, request: Request) -> Response:
     """Forget what was put: what the configuration says holds again."""
     await gateway.shelf.remove(request.argument, _actor(request))

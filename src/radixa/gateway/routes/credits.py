@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from radixa.core.errors import InvalidRequest, NotFound, shown
-from radixa.gateway.base import Response, json_response
+from radixa.gateway.base import Parameter, Response, json_response, operation
 from radixa.gateway.decode import BodyDecoder
 from radixa.gateway.request import Request
 from radixa.gateway.routes.fields import Amount, Name, actor, nano_of
@@ -27,9 +27,11 @@ class CreditBody(msgspec.Struct, frozen=True):
     idempotency_key: Name | None = None
 
 
+_QUERY = (Parameter("account", "For administrators: another one's, by its id or name."),)
 _decode = BodyDecoder(CreditBody)
 
 
+@operation(query=_QUERY, errors=(404,))
 async def show(gateway: Gateway, request: Request) -> Response:
     """Granted, spent, reserved, left. An administrator may ask for one `?account=`; `left` is null without a limit."""
     identity = request.identity

@@ -11,7 +11,7 @@ from msgspec import Meta
 from radixa.core.base import GenerateChunk
 from radixa.core.errors import InvalidRequest
 from radixa.gateway.accounting import Use
-from radixa.gateway.base import Response, served_by
+from radixa.gateway.base import Response, operation, served_by
 from radixa.gateway.decode import BodyDecoder
 from radixa.gateway.dialects.splice import with_usage
 from radixa.gateway.meter import Meter
@@ -39,6 +39,7 @@ class EmbeddingsBody(msgspec.Struct, frozen=True):
 _decode = BodyDecoder(EmbeddingsBody)
 
 
+@operation(body=(EmbeddingsBody,), forwards=True)
 async def create(gateway: Gateway, request: Request) -> Response:
     """The vectors of all inputs. No other model stands in for one that fails: its vectors would mean other things."""
     raw = await request.body(gateway.config.server.max_body_bytes)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from radixa.gateway.base import Response, encode, served_by
+from radixa.gateway.base import Response, encode, operation, served_by
+from radixa.gateway.dialects.chat.body import ChatBody
+from radixa.gateway.dialects.completions.body import CompletionBody
 from radixa.gateway.misses import MissBody, VolatileBody, miss_body, volatile_body
 from radixa.gateway.request import Request
 from radixa.gateway.routes.one_prompt import one_prompt
@@ -21,6 +23,7 @@ class ExplanationBody(msgspec.Struct, frozen=True):
     volatile: VolatileBody | None
 
 
+@operation(body=(ChatBody, CompletionBody), answer=ExplanationBody, errors=(404,))
 async def explain(gateway: Gateway, request: Request) -> Response:
     """For a body of chat completions, or of completions with one prompt, which is checked as those check it."""
     wanted = await one_prompt(gateway, request, await request.body(gateway.config.server.max_body_bytes))

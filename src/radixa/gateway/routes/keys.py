@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from radixa.core.errors import Forbidden, InvalidRequest, NotFound, shown
 from radixa.gateway.auth import Identity
-from radixa.gateway.base import Response, json_response
+from radixa.gateway.base import Parameter, Response, json_response, operation
 from radixa.gateway.decode import BodyDecoder
 from radixa.gateway.request import Request
 from radixa.gateway.routes.fields import Count, Dollars, Name, Seconds, actor, nano_of
@@ -49,10 +49,12 @@ class ChangeBody(TermsBody, frozen=True, kw_only=True):
     name: Name | UnsetType = UNSET
 
 
+_QUERY = (Parameter("account", "For administrators: one account's, by its id or name."),)
 _decode = BodyDecoder(KeyBody)
 _decode_change = BodyDecoder(ChangeBody)
 
 
+@operation(query=_QUERY, errors=(404,))
 async def index(gateway: Gateway, request: Request) -> Response:
     """Keys, oldest first; an administrator may ask for one `?account=`."""
     identity, wanted = request.identity, request.query().get("account")
@@ -62,6 +64,7 @@ async def index(gateway: Gateway, request: Request) -> Response:
     return json_response({"object": "list", "data": [key_shape(key, names[key.account_id]) for key in found]})
 
 
+@operation(body=(KeyBody,), body_required=False, errors=(403, 409))
 async def create(gateway: Gateway, request: Request) -> Response:
     """A new key. Its secret is in this answer and nowhere else."""
     if not gateway.config.server.auth:
@@ -75,6 +78,7 @@ async def create(gateway: Gateway, request: Request) -> Response:
     return json_response(key_shape(key, account.name) | {"key": secret})
 
 
+@operation(body=(ChangeBody,), errors=(403, 404))
 async def change(gateway: Gateway, request: Request) -> Response:
     """Another name or other terms, from the next request on."""
     body = await _decode_change.read(await request.body(gateway.config.server.max_body_bytes))
@@ -85,6 +89,7 @@ async def change(gateway: Gateway, request: Request) -> Response:
     return await _changed(gateway, key)
 
 
+@operation(errors=(400, 403, 404))
 async def revoke(gateway: Gateway, request: Request) -> Response:
     """The key stops working at once."""
     key = await asyncio.to_thread(_target, gateway.store, request)

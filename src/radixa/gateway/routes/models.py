@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from radixa.gateway.base import Response, json_response
+from radixa.gateway.base import Response, json_response, operation
 from radixa.gateway.catalogue import Offer
 from radixa.gateway.request import Request
 from radixa.gateway.state import Gateway
 from radixa.gateway.usage import price_body
 
 
+@operation()
 async def index(gateway: Gateway, request: Request) -> Response:
     """Every model on offer that this key may use, the engine's own first."""
     offers = filter(lambda offer: request.identity.may_use(offer.id), gateway.catalogue.offers())
     return json_response({"object": "list", "data": [_body(offer, gateway) for offer in offers]})
 
 
+@operation(errors=(404,))
 async def show(gateway: Gateway, request: Request) -> Response:
+    """One model."""
     request.identity.check_model(request.argument)
     return json_response(_body(gateway.catalogue.resolve(request.argument), gateway))
 

@@ -2,31 +2,47 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
 from radixa.core.errors import EngineUnavailable
-from radixa.gateway.base import Response, json_response
+from radixa.gateway.base import Response, json_response, operation
 from radixa.gateway.request import Request
 from radixa.gateway.state import Gateway
 
 
+class Readiness(msgspec.Struct, frozen=True, omit_defaults=True):
+    status: Literal["ready", "starting", "stopping"]
+    model: str | UnsetType | None = UNSET
+    """The engine's own, null where the server has none."""
+    reason: str | UnsetType = UNSET
+
+
+@operation()
 async def health(gateway: Gateway, request: Request) -> Response:
     """The process answers; whether a model does is `/ready`'s to say."""
     return json_response({"status": "ok"})
 
 
+@operation(others={503: Readiness}, answer=Readiness)
 async def ready(gateway: Gateway, request: Request) -> Response:
     """200 when a request would be answered; otherwise 503 and why not."""
     if gateway.stopping:
-        return json_response({"status": "stopping", "reason": "the server is shutting down"}, 503)
+        return json_response(Readiness("stopping", reason="the server is shutting down"), 503)
     if not gateway.config.engine.enabled:
-        return json_response({"status": "ready", "model": None})
+        return json_response(Readiness("ready", None))
     try:
         local = gateway.local
     except EngineUnavailable as error:
-        return json_response({"status": "starting", "reason": error.message}, 503)
-    return json_response({"status": "ready", "model": local.name})
+        return json_response(Readiness("starting", reason=error.message), 503)
+    return json_response(Readiness("ready", local.name))
 
 
+@operation(answer=str, content_type="text/plain")
 async def metrics(gateway: Gateway, request: Request) -> Response:
+    """Figures as Prometheus reads them."""
     waiting = gateway.ledger.waiting
     try:
         local = gateway.local

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from radixa.gateway.base import Response, json_response
+from radixa.gateway.base import Response, json_response, operation
 from radixa.gateway.limits.base import Bound, bounds_of
 from radixa.gateway.limits.scope import Scope
 from radixa.gateway.limits.window import Window, empty_in
@@ -13,6 +13,7 @@ from radixa.gateway.state import Gateway
 from radixa.store.base import NO_LIMITS, Limits
 
 
+@operation()
 async def show(gateway: Gateway, request: Request) -> Response:
     """The account's and the key's own limits, then those of each model; a scope without limits is absent."""
     identity = request.identity

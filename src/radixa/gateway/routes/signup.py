@@ -8,7 +8,7 @@ import secrets
 import msgspec
 
 from radixa.core.errors import Forbidden, RateLimited
-from radixa.gateway.base import Response, json_response
+from radixa.gateway.base import Response, json_response, operation
 from radixa.gateway.decode import BodyDecoder
 from radixa.gateway.request import Request
 from radixa.gateway.routes.fields import Name
@@ -27,6 +27,7 @@ class SignupBody(msgspec.Struct, frozen=True):
 _decode = BodyDecoder(SignupBody)
 
 
+@operation(body=(SignupBody,), body_required=False, errors=(403, 409, 429))
 async def create(gateway: Gateway, request: Request) -> Response:
     """The account, and the secret of its key, which is in this answer and nowhere else."""
     if not gateway.config.accounts.self_signup:

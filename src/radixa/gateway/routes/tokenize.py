@@ -12,7 +12,7 @@ from radixa.core import tokens
 from radixa.core.base import Message
 from radixa.core.conversation import Conversation
 from radixa.core.errors import InvalidRequest
-from radixa.gateway.base import Response, json_response, served_by
+from radixa.gateway.base import Response, json_response, operation, served_by
 from radixa.gateway.decode import BodyDecoder
 from radixa.gateway.dialects.chat.messages import MAX_MESSAGES, ChatMessage, conversation_messages
 from radixa.gateway.generation import MAX_TOKEN_IDS, check_token_id
@@ -39,7 +39,9 @@ _tokenize = BodyDecoder(TokenizeBody)
 _detokenize = BodyDecoder(DetokenizeBody)
 
 
+@operation(body=(TokenizeBody,), errors=(404,))
 async def tokenize(gateway: Gateway, request: Request) -> Response:
+    """The tokens of a text, or of messages as the chat template puts them."""
     body = await _tokenize.read(await request.body(gateway.config.server.max_body_bytes))
     offer = gateway.offer(request, body.model)
     local = gateway.local
@@ -54,7 +56,9 @@ async def tokenize(gateway: Gateway, request: Request) -> Response:
     return Response(json_response(answer).body, headers=served_by(offer.served_by))
 
 
+@operation(body=(DetokenizeBody,), errors=(404,))
 async def detokenize(gateway: Gateway, request: Request) -> Response:
+    """The text of tokens."""
     body = await _detokenize.read(await request.body(gateway.config.server.max_body_bytes))
     offer = gateway.offer(request, body.model)
     local = gateway.local

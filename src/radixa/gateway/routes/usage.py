@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from radixa.core.errors import Forbidden, NotFound, shown
 from radixa.gateway.auth import Identity
-from radixa.gateway.base import Response, json_response
-from radixa.gateway.ledger.report import report, wanted
+from radixa.gateway.base import Parameter, Response, json_response, operation
+from radixa.gateway.ledger.report import MOST, report, wanted
 from radixa.gateway.request import Request
+from radixa.gateway.routes.fields import Name
 from radixa.gateway.state import Gateway
 from radixa.store.base import Store
+from radixa.store.ledger.base import GroupBy
 
 EVERYONE = "*"
 
+_QUERY = (
+    Parameter("since", "Seconds since 1970, or an ISO date or time."),
+    Parameter("until", "The same; later than `since`."),
+    Parameter("limit", "Rows on a page.", Annotated[int, Meta(ge=1, le=MOST)]),
+    Parameter("before", "The `request_id` of the last row of the page before."),
+    Parameter("group_by", "Sums in place of rows.", GroupBy),
+    Parameter("include", "The keyed hashes of the prompts' blocks too.", Literal["blocks"]),
+    Parameter("account", "For administrators: another one's, by its id or name, or `*` for all.", Name),
+)
 
+
+@operation(query=_QUERY, errors=(403, 404))
 async def index(gateway: Gateway, request: Request) -> Response:
-    """Rows, newest first, or groups of them; and what all that was asked for adds up to.
-
-    `since`, `until`: seconds since 1970 or ISO dates; `limit`; `before`: the id of the last row of the page before;
-    `group_by`; `include=blocks`: the keyed hashes of the prompts' blocks too; `account`: another one's, or `*` for all.
-    """
+    """Rows, newest first, or groups of them; and what all that was asked for adds up to."""
     wish = wanted(request.query())
 
     def answer() -> Response:

@@ -8,7 +8,9 @@ import msgspec
 
 from radixa.core.base import CachePolicy
 from radixa.gateway.accounting import Use
-from radixa.gateway.base import Response, encode, served_by
+from radixa.gateway.base import Response, encode, operation, served_by
+from radixa.gateway.dialects.chat.body import ChatBody
+from radixa.gateway.dialects.completions.body import CompletionBody
 from radixa.gateway.errors import contradiction
 from radixa.gateway.meter import Meter
 from radixa.gateway.request import Request
@@ -27,6 +29,7 @@ class WarmedBody(msgspec.Struct, frozen=True):
     usage: UsageBody
 
 
+@operation(body=(ChatBody, CompletionBody), answer=WarmedBody, errors=(404, 429))
 async def warm(gateway: Gateway, request: Request) -> Response:
     """Messages are kept up to where the template would open the answer, so whatever they are followed by hits them.
 

@@ -38,7 +38,7 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 
 
 class OtlpTelemetry:
-    """Implements `telemetry.base.Telemetry`. What the SDK reads from OTEL_ variables holds: samplers, headers, times."""
+    """Implements `telemetry.base.Telemetry`. What the SDK reads from OTEL_ variables holds: sampler, headers, pace."""
 
     def __init__(self, config: TelemetryConfig) -> None:
         endpoint = config.otlp_endpoint.rstrip("/")

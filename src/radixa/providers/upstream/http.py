@@ -247,6 +247,10 @@ class Upstream:
         """The next bytes; empty at the end. `retryable`: nothing of the answer was handed on."""
         within = self._config.idle_timeout_s
         try:
+            # What is there already needs no timer.
+            found = response.content.read_nowait()
+            if found or response.content.at_eof():
+                return found
             async with asyncio.timeout(within):
                 return await response.content.readany()
         except TimeoutError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Literal
 
@@ -78,9 +79,16 @@ class MessagesBody(CacheWishes, frozen=True, kw_only=True):
     mcp_servers: msgspec.Raw = msgspec.field(default_factory=absent)
 
 
+class CreateBody(MessagesBody, frozen=True, kw_only=True):
+    """One that is to be answered."""
+
+    max_tokens: MaxTokens
+
+
 _envelope = BodyDecoder(MessagesEnvelope)
 _count = BodyDecoder(CountEnvelope)
 _body = BodyDecoder(MessagesBody)
+_create = BodyDecoder(CreateBody)
 
 
 async def read(request: Request, raw: bytes, *, normalise: bool) -> Asked:
@@ -91,7 +99,8 @@ async def read(request: Request, raw: bytes, *, normalise: bool) -> Asked:
     envelope = await _envelope.read(raw)
     if normalise:
         raw = await decoded(raw, partial(normalised, raw))
-    return _asked(request, raw, envelope, envelope.model, bool(envelope.stream), envelope.max_tokens)
+    whole = partial(understand, raw, decode=_create)
+    return _asked(request, raw, envelope, whole, envelope.model, bool(envelope.stream), envelope.max_tokens)
 
 
 async def read_count(request: Request, raw: bytes, *, normalise: bool) -> Asked:
@@ -99,11 +108,17 @@ async def read_count(request: Request, raw: bytes, *, normalise: bool) -> Asked:
     envelope = await _count.read(raw)
     if normalise:
         raw = await decoded(raw, partial(normalised, raw))
-    return _asked(request, raw, envelope, envelope.model, False, 0)
+    return _asked(request, raw, envelope, partial(understand, raw), envelope.model, False, 0)
 
 
 def _asked(
-    request: Request, raw: bytes, wishes: CacheWishes, model: str | None, stream: bool, max_tokens: int
+    request: Request,
+    raw: bytes,
+    wishes: CacheWishes,
+    whole: Callable[[int], Understood],
+    model: str | None,
+    stream: bool,
+    max_tokens: int,
 ) -> Asked:
     found = ((name, request.header(name)) for name in _HEADERS)
     return Asked(
@@ -113,15 +128,15 @@ def _asked(
         stream=stream,
         max_tokens=max_tokens,
         wishes=wishes,
-        understand=partial(understand, raw),
+        understand=whole,
         explicit=has_breakpoints(raw),
         headers=tuple((name.decode(), value.decode("latin-1")) for name, value in found if value is not None),
     )
 
 
-def understand(raw: bytes, vocab_size: int) -> Understood:
+def understand(raw: bytes, vocab_size: int, decode: Callable[[bytes], MessagesBody] = _body) -> Understood:
     """The whole of a body. Nothing in it names tokens, so the vocabulary's size does not matter."""
-    body = _body(raw)
+    body = decode(raw)
     refuse(body.mcp_servers, "mcp_servers", "an array", "only Anthropic calls servers of tools by itself.")
     found = [
         *marks(body.tools or ()),

@@ -1,0 +1,1 @@
+"""Helpers over any `openai` client: conversations, models, retries, limits."""
