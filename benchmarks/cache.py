@@ -25,7 +25,7 @@ from time import perf_counter_ns
 
 from benchmarks.tree import CAPACITY, conversations
 
-from radixa.bench.server import started
+from radixa.lang.serving import started
 from radixa.core.machine import cpu_name
 from radixa.core.tokens import pack
 from radixa.engine.events.base import EventSettings

@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from radixa.bench.client import connect
-from radixa.bench.server import started
+from radixa.lang.serving import started
 from radixa.core.base import Message
 from radixa.core.machine import cpu_name
 

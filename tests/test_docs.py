@@ -126,7 +126,7 @@ def test_configuration_examples_are_read(name: str, tmp_path: Path) -> None:
 @pytest.mark.timeout(600)
 def test_python_examples_run(tmp_path: Path) -> None:
     """Each file's examples one after the other, against a server as the README starts it."""
-    from radixa.bench.server import started
+    from radixa.lang.serving import started
 
     ran = 0
     with started("smollm2", sandbox=True) as server:
@@ -145,7 +145,7 @@ def test_python_examples_run(tmp_path: Path) -> None:
 @pytest.mark.timeout(600)
 def test_the_readme_tells_the_truth_about_its_example() -> None:
     """The second question's prompt begins with the first one's, and the saving is said."""
-    from radixa.bench.server import started
+    from radixa.lang.serving import started
 
     shown = io.StringIO()
     with started("smollm2", sandbox=True) as server, contextlib.redirect_stdout(shown):

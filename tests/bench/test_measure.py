@@ -10,10 +10,11 @@ import pytest
 
 from radixa.bench.base import Cost, Run, Scenario, Thread
 from radixa.bench.bound import bound
-from radixa.bench.client import connect, root_url
+from radixa.bench.client import connect
 from radixa.bench.cost import run_cost
 from radixa.bench.measure import Plan, Yardstick, measure_url
 from radixa.bench.runner import order, run
+from radixa.core.addresses import root_url
 from radixa.core.base import Message
 from radixa.core.errors import CallFailed
 from radixa.core.money import TokenPrices

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from radixa.cli.common import age
-from radixa.cli.tree import excerpt, show
-from radixa.cli.tree_page import page
+from radixa.cli.tree import show
+from radixa.lang.tree_page import excerpt, page
 
 from .conftest import Radixa
 from .serving import served

@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
+from radixa.core.addresses import root_url
 from radixa.core.base import Message
 from radixa.core.errors import CallFailed
 
@@ -170,18 +170,6 @@ async def connect(url: str, api_key: str | None = None) -> AsyncIterator[Client]
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
         yield Client(session, url, api_key)
-
-
-def root_url(url: str) -> str:
-    """The server's address without a trailing slash or `/v1`. CallFailed where it is no http address."""
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # brackets that do not match, a port that is none
-        good = False
-    if not good:
-        raise CallFailed(f"{url!r} is no address of a server; expected something like http://127.0.0.1:8000")
-    return url.rstrip("/").removesuffix("/v1").rstrip("/")
 
 
 def _reason(body: str | Mapping[str, Any]) -> str:

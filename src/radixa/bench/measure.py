@@ -19,7 +19,7 @@ from radixa.bench.client import Client, connect
 from radixa.bench.cost import run_cost
 from radixa.bench.runner import OpeningLine, run
 from radixa.bench.scenarios import WORKLOADS, SizeName
-from radixa.bench.server import started
+from radixa.lang.serving import started
 from radixa.core.base import Message
 from radixa.core.config import ModelEntry
 from radixa.core.errors import CallFailed, ConfigError

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from radixa.cli.common import DEFAULT_URL, ApiKey, Json, Url, age, console, print_json, printable
+from radixa.lang.tree_page import excerpt, marks, page
 
 PAGE = 5_000
 """Nodes that are asked for at a time."""
@@ -36,8 +37,6 @@ def tree(
     address = url or DEFAULT_URL
     found = asyncio.run(fetch(address, api_key, min_tokens, depth=depth, limit=limit))
     if out is not None:
-        from radixa.cli.tree_page import page
-
         out.write_text(page(found["data"], address), "utf-8")
         typer.echo(f"wrote {out}")
     elif as_json:
@@ -80,25 +79,3 @@ def show(nodes: list[dict[str, Any]], address: str) -> None:
         parent = branches.get(node["parent"], top)
         branches[node["id"]] = parent.add(label)
     console().print(top)
-
-
-def marks(node: dict[str, Any]) -> list[str]:
-    """What keeps a node, and whose it is, in a word each; a server may say nothing of it."""
-    found = []
-    if node.get("pin"):
-        found.append("pinned")
-    if node.get("priority"):
-        found.append("high priority")
-    if node.get("expiry") is not None:
-        found.append(f"kept {node['expiry']:.0f} s")
-    if node.get("role"):
-        found.append(printable(node["role"]))
-    if node.get("session_id"):
-        found.append(f"session {excerpt(node['session_id'], 30)}")
-    return found
-
-
-def excerpt(text: str | None, length: int = 60) -> str:
-    """The beginning and the end of a text on one line; nothing where the caller may not see it."""
-    line = printable(" ".join((text or "").split()))
-    return line if len(line) <= length else f"{line[: length * 2 // 3]} … {line[-length // 3 :]}"

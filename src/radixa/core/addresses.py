@@ -1,8 +1,11 @@
-"""Addresses with secrets in them, made fit to be shown."""
+"""Addresses: of servers, and with secrets in them, made fit to be shown."""
 
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
+
+from radixa.core.errors import CallFailed
 
 _PASSWORD = re.compile(r"^(.*?//[^:@/]*|[^:@]*):(?!//).*@")
 """From the colon after the user's name to the last `@`: a password may hold either sign, and the URL be no URL."""
@@ -14,3 +17,15 @@ def without_password(url: str) -> str:
     if not url.startswith("sqlite:"):
         url = _PASSWORD.sub(r"\1:***@", url)
     return _PARAMETER.sub(r"\1***", url)
+
+
+def root_url(url: str) -> str:
+    """The server's address without a trailing slash or `/v1`. CallFailed where it is no http address."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # brackets that do not match, a port that is none
+        good = False
+    if not good:
+        raise CallFailed(f"{url!r} is no address of a server; expected something like http://127.0.0.1:8000")
+    return url.rstrip("/").removesuffix("/v1").rstrip("/")

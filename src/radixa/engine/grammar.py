@@ -159,7 +159,10 @@ class Grammars:
         def compiled(text: str) -> llguidance.LLMatcher:
             return llguidance.LLMatcher(tokenizer, text, log_level=0, limits=limits)
 
-        matcher = compiled(source(grammar))
+        try:
+            matcher = compiled(source(grammar))
+        except RecursionError as error:
+            raise _refused(grammar.place, "it is nested too deeply") from error
         if not matcher.is_error():
             # The first mask fills the lexer's tables, which every answer's copy begins with.
             matcher.compute_bitmask()
@@ -188,7 +191,21 @@ class _Vocabulary:
         self.tokens = [tokenizer.token_bytes(token_id) for token_id in range(size)]
         self.special_token_ids = [token_id for token_id in range(size) if tokenizer.is_special(token_id)]
         self._tokenizer = tokenizer
+        self._ids = {token: token_id for token_id, token in enumerate(self.tokens) if token}
+        for token_id in self.special_token_ids:
+            self._ids.pop(self.tokens[token_id], None)
+        self._longest = max(map(len, self._ids))
 
     def __call__(self, text: str) -> list[int]:
-        # A prefix that the tokenizer puts before every text is no part of what follows another token.
-        return list(unpack(self._tokenizer.encode(text, special=False, opening=False)))
+        """As the model's tokenizer cuts it after other text, or the longest tokens first where that changes it."""
+        found = list(unpack(self._tokenizer.encode(text, special=False)))
+        data = text.encode()
+        return found if b"".join(self.tokens[token_id] for token_id in found) == data else self._greedy(data)
+
+    def _greedy(self, data: bytes) -> list[int]:
+        found, at = [], 0
+        while at < len(data):
+            size = next(n for n in range(self._longest, 0, -1) if data[at : at + n] in self._ids)
+            found.append(self._ids[data[at : at + size]])
+            at += size
+        return found

@@ -19,6 +19,7 @@ MAX_TRIALS = 300
 """Parts of a schema that are compiled by themselves to find the one at fault."""
 
 _CARET = re.compile(r"^ *\^+ *$")
+_POSITION = re.compile(r'^at \d+\(\d+\): (?:invalid regex .* \(in regex\): )?')
 _BELOW_ONE = ("items", "additionalProperties", "contains", "not")
 _BELOW_LIST = ("anyOf", "oneOf", "allOf", "prefixItems")
 _BELOW_NAMES = ("properties", "patternProperties", "$defs", "definitions")
@@ -72,7 +73,7 @@ def reason(said: str) -> str:
     lines = said.strip().splitlines() or [""]
     found = next((line.removeprefix("error: ") for line in lines if line.startswith("error: ")), None)
     if found is None:
-        return lines[0].rstrip(".")
+        return _POSITION.sub("", lines[0]).rstrip(".")
     # The first caret is below the pattern, which stands four columns in.
     caret = next((line for line in lines if _CARET.match(line)), None)
     return found if caret is None else f"{found} (at character {len(caret) - len(caret.lstrip()) - 4})"
@@ -93,7 +94,7 @@ def failing_place(grammar: Grammar, said: str, failure: Callable[[str], str]) ->
             trials += 1
             if trials > MAX_TRIALS:
                 return place
-            alone = shared | below if isinstance(below, dict) and part is not shared else below
+            alone = shared | below if isinstance(below, dict) else below
             if reason(failure(_json(alone, lenient=grammar.lenient))) == reason(said):
                 place, part = f"{place}.{path}", below
                 break

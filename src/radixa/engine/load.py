@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from radixa.core.errors import ConfigError
 from radixa.engine.base import EngineInfo, EngineSettings
 from radixa.engine.events.make import make_publisher
+from radixa.engine.grammar import Grammars
 from radixa.engine.loop import EngineLoop
 from radixa.engine.runner import Runner
 from radixa.engine.scheduler import Scheduler
@@ -92,6 +93,7 @@ def load_engine(settings: EngineSettings, wake: Callable[[], None] = lambda: Non
         tokenizer=tokenizer,
         eos_token_ids=frozenset(config.eos_token_ids),
         max_waiting=settings.max_waiting,
+        grammars=None if tokenizer is None else Grammars(tokenizer, config.vocab_size, config.eos_token_ids, wake),
         events=events,
     )
 

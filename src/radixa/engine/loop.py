@@ -15,8 +15,10 @@ from radixa.core.base import Explanation, FinishReason, SamplingParams
 from radixa.core.errors import ContextTooLong, EngineUnavailable, InvalidRequest, NotFound, RadixaError
 from radixa.engine.base import EngineInfo, EngineOutput, EngineRequest, EngineStats, Fault, TreePage, TreeQuery
 from radixa.engine.batch import build
+from radixa.engine.compiling import Compiling
 from radixa.engine.events.base import Events
 from radixa.engine.events.make import NoEvents
+from radixa.engine.grammar import Grammars
 from radixa.engine.runner import Runner
 from radixa.engine.sampler import Sampled, sample
 from radixa.engine.scheduler import Scheduler
@@ -72,17 +74,28 @@ class EngineLoop:
     tokenizer: Tokenizer | None
     eos_token_ids: frozenset[int]
     max_waiting: int
+    grammars: Grammars | None = None
+    """None where the model has no tokenizer: then no grammar can be kept to."""
     events: Events = field(default_factory=NoEvents)
     counters: Counters = field(default_factory=Counters)
+    compiling: Compiling = field(init=False)
     _sequences: dict[str, Sequence] = field(default_factory=dict)
     stalled: bool = False
     """Whether the last step had nothing to compute, although there are requests."""
     _walks: dict[int, _Walk] = field(default_factory=dict)
     """Walks through the tree that go on, by cursor, the oldest first."""
 
+    def __post_init__(self) -> None:
+        self.compiling = Compiling(self.grammars)
+
     @property
     def busy(self) -> bool:
-        return self.scheduler.busy
+        return self.scheduler.busy or len(self.compiling) > 0
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait: for their turn, for the disk, or for their grammar."""
+        return len(self.scheduler.waiting) + self.scheduler.tiering.held + len(self.compiling)
 
     @property
     def limit(self) -> int:
@@ -95,48 +108,71 @@ class EngineLoop:
             self._check(request)
         except RadixaError as error:
             return EngineOutput(request.request_id, finish_reason="error", fault=Fault.of(error))
-        decoder = self.tokenizer.stream() if self.tokenizer else None
+        skip_special = not request.sampling.special_text
+        decoder = self.tokenizer.stream(skip_special=skip_special) if self.tokenizer else None
         text = TextStream(decoder, request.sampling.stop)
         sequence = Sequence.start(request, self.scheduler.next_order(), self.limit, text)
         self._sequences[request.request_id] = sequence
+        if request.sampling.grammar is None:
+            self._start(sequence)
+        else:
+            self.compiling.add(sequence)
+        return None
+
+    def _start(self, sequence: Sequence) -> None:
         self.scheduler.add(sequence)
         self.counters.requests += 1
         self.counters.prompt_tokens += sequence.prompt_tokens
-        return None
+
+    def _take_compiled(self) -> list[EngineOutput]:
+        """Queue what waited for its grammar; the last outputs of those whose grammar cannot be."""
+        refused = []
+        for sequence, error in self.compiling.take():
+            if error is None:
+                self._start(sequence)
+            else:
+                del self._sequences[sequence.request.request_id]
+                refused.append(_failed(sequence.request.request_id, error))
+        return refused
 
     def abort(self, request_id: str) -> None:
         """The client left: the request ends here and its slots come back. Unknown ids are those that just ended."""
         sequence = self._sequences.pop(request_id, None)
-        if sequence is not None:
+        if sequence is not None and not self.compiling.forget(sequence):
             self.scheduler.cancel(sequence)
 
     def step(self) -> list[EngineOutput]:
         """Compute one step and return what it produced."""
+        refused = self._take_compiled()
         work = self.scheduler.plan()
         self.stalled = not work
         if not work:
-            return []
+            return refused
         batch = build(work, self.runner.attention)
+        masks = None if self.grammars is None else self.grammars.masks([s.constraint for s in batch.sampled])
         started = perf_counter()
         logits = self.runner.forward(batch.step)
-        self.scheduler.tiering.measured(sum(w.tokens for w in work if w.tokens > 1), perf_counter() - started)
+        prompts = sum(w.tokens for w in work if w.tokens > 1 and w.sequence.computed < w.sequence.prompt_tokens)
+        self.scheduler.tiering.measured(prompts, perf_counter() - started)
         self._count(work_tokens=[(w.sequence, w.tokens) for w in work])
         self.scheduler.computed(work)
         if not batch.sampled:
-            return []
-        sampled = sample(logits, batch.sampled)
-        return [self._output(s, token) for s, token in zip(batch.sampled, sampled, strict=True)]
+            return refused
+        sampled = sample(logits, batch.sampled, None if masks is None else masks())
+        return refused + [self._output(s, token) for s, token in zip(batch.sampled, sampled, strict=True)]
 
     def close(self) -> None:
         """Let what waits to be written to disk be written, and what waits to be told be told, within reason."""
         self.scheduler.tiering.close(CLOSE_SECONDS)
+        if self.grammars is not None:
+            self.grammars.close()
         self.events.close()
 
     def stats(self) -> EngineStats:
         held = self.cache.stats()
         return EngineStats(
             running=len(self.scheduler.running),
-            waiting=len(self.scheduler.waiting) + self.scheduler.tiering.held,
+            waiting=self.waiting,
             capacity=held.capacity,
             free=held.free,
             tree=held.tree,
@@ -218,9 +254,13 @@ class EngineLoop:
             raise InvalidRequest(f"token ids must be from 0 to {self.info.vocab_size - 1}", param="prompt")
         if request.sampling.stop and self.tokenizer is None:
             raise InvalidRequest("this model has no tokenizer, so stop strings cannot be found", param="stop")
+        if request.sampling.grammar is not None and not self.compiling.possible:
+            raise InvalidRequest(
+                "this model has no tokenizer, so it can keep to no grammar", param=request.sampling.grammar.place
+            )
         if request.request_id in self._sequences:
             raise InvalidRequest(f"request id {request.request_id} is in use", param="request_id")
-        if len(self.scheduler.waiting) + self.scheduler.tiering.held >= self.max_waiting:
+        if self.waiting >= self.max_waiting:
             raise EngineUnavailable(
                 f"{self.max_waiting} requests are waiting already; try again later", code="server_is_overloaded"
             )
@@ -244,30 +284,30 @@ class EngineLoop:
             if isinstance(sampled, Exception):
                 raise sampled
             return self._advance(sequence, sampled) if sequence.max_tokens else self._warmed(sequence)
-        except Exception:
+        except Exception as error:
             request_id = sequence.request.request_id
-            log.exception("request %s failed", request_id)
             if sequence.lease is not None:
                 self.scheduler.discard(sequence)
             self._sequences.pop(request_id, None)
-            fault = Fault.of(RadixaError("the engine failed while it answered this request"))
-            return EngineOutput(request_id, finish_reason="error", fault=fault)
+            return _failed(request_id, error)
 
     def _advance(self, sequence: Sequence, sampled: Sampled) -> EngineOutput:
-        """Append the token, decide whether the answer ends with it, and say what the client gets to see."""
-        if not sequence.generated:
+        """Append the token, and those that a grammar forces after it; decide whether the answer ends with one of them,
+        and say what the client gets to see."""
+        first = not sequence.generated
+        if first:
             self._count_found(sequence)
-        self.counters.generated_tokens += 1
-        sequence.append(sampled.token)
-        params = sequence.request.sampling
-        text = ""
-        reason = self._stop_token(sampled.token, params)
-        if reason is None:
-            text = sequence.text.add(sampled.token)
-            if sequence.text.stopped:
-                reason = "stop"
-            elif sequence.generated >= sequence.max_tokens:
-                reason = "length"
+        before = sequence.generated
+        text, reason = self._append(sequence, sampled.token)
+        # What is forced needs no logits, so its KV is computed with one step for all. Log-probabilities would need them.
+        if reason is None and sequence.constraint is not None and sampled.logprob is None:
+            for token in sequence.constraint.forced():
+                more, reason = self._append(sequence, token)
+                text += more
+                if reason is not None:
+                    break
+        tokens = tuple(sequence.ids(sequence.prompt_tokens + before, sequence.length))
+        self.counters.generated_tokens += len(tokens)
         if reason is not None:
             text += sequence.text.flush()
             self.scheduler.finish(sequence)
@@ -275,12 +315,28 @@ class EngineLoop:
         return EngineOutput(
             request_id=sequence.request.request_id,
             text=text,
-            token_ids=(sampled.token,),
+            token_ids=tokens,
             logprobs=None if sampled.logprob is None else (sampled.logprob,),
             finish_reason=reason,
             # With the first token too: what the prompt cost is known, whatever becomes of the answer.
-            usage=sequence.usage if reason is not None or sequence.generated == 1 else None,
+            usage=sequence.usage if reason is not None or first else None,
         )
+
+    def _append(self, sequence: Sequence, token: int) -> tuple[str, FinishReason | None]:
+        """The answer goes on by a token: the text that became certain, and why it ends, if it does."""
+        sequence.append(token)
+        reason = self._stop_token(token, sequence.request.sampling)
+        if reason is not None:
+            return "", reason
+        constraint = sequence.constraint
+        if constraint is not None:
+            constraint.accept(token)
+        text = sequence.text.add(token)
+        if sequence.text.stopped or (constraint is not None and constraint.complete):
+            reason = "stop"
+        elif sequence.generated >= sequence.max_tokens:
+            reason = "length"
+        return text, reason
 
     def _warmed(self, sequence: Sequence) -> EngineOutput:
         """The prompt is computed, and that was all that was asked."""
@@ -292,3 +348,11 @@ class EngineLoop:
     def _stop_token(self, token: int, params: SamplingParams) -> FinishReason | None:
         ends = token in params.stop_token_ids or (token in self.eos_token_ids and not params.ignore_eos)
         return "stop" if ends else None
+
+
+def _failed(request_id: str, error: Exception) -> EngineOutput:
+    """The last output of a request that cannot be answered. What is not about the request itself is ours."""
+    if not isinstance(error, RadixaError):
+        log.error("request %s failed", request_id, exc_info=error)
+        error = RadixaError("the engine failed while it answered this request")
+    return EngineOutput(request_id, finish_reason="error", fault=Fault.of(error))

@@ -6,13 +6,20 @@ it samples depends on its seed and its logits alone, never on who shares the bat
 
 from __future__ import annotations
 
+from collections.abc import Sequence as Many
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from radixa.core.base import SamplingParams, TokenLogprob
 from radixa.engine.sequence import Sequence
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
+
+    Mask = NDArray[np.uint8]
 
 COLDEST = 1e-5
 """Temperatures below this take the likeliest token: dividing by less leaves nothing but infinities."""
@@ -26,30 +33,56 @@ class Sampled(NamedTuple):
     logprob: TokenLogprob | None
 
 
-def sample(logits: Tensor, sequences: list[Sequence]) -> list[Sampled | Exception]:
+def sample(
+    logits: Tensor, sequences: list[Sequence], masks: Many[Mask | None] | None = None
+) -> list[Sampled | Exception]:
     """One token for each row of `logits` [M, vocab] float32, which may be written to.
 
-    Where a row cannot be sampled its place holds the error, so that one request's fault is not the others'.
+    `masks`: a row's allowed tokens, a bit each, the lowest first; None allows all. Where a row cannot be sampled its
+    place holds the error, so that one request's fault is not the others'.
     """
     import torch
 
     # The decoder's logits are inference tensors, which may be written to in this mode only.
     with torch.inference_mode():
         greedy = logits.argmax(-1).tolist()
-        return [_sampled(logits[i], sequence, greedy[i]) for i, sequence in enumerate(sequences)]
+        return [
+            _sampled(logits[i], sequence, greedy[i], None if masks is None else masks[i])
+            for i, sequence in enumerate(sequences)
+        ]
 
 
-def _sampled(row: Tensor, sequence: Sequence, likeliest: int) -> Sampled | Exception:
+def _sampled(row: Tensor, sequence: Sequence, likeliest: int, mask: Mask | None) -> Sampled | Exception:
     params = sequence.request.sampling
     try:
         logprobs = None if params.logprobs is None else _Logprobs(row, sequence)
+        if mask is not None:
+            _constrain(row, sequence, mask)
         if _adjusts(params):
             _adjust(row, sequence)
+        if mask is not None or _adjusts(params):
             likeliest = int(row.argmax())
         token = likeliest if params.temperature < COLDEST else _draw(row, sequence)
         return Sampled(token, logprobs.of(token) if logprobs else None)
     except Exception as error:  # noqa: BLE001 - the loop ends this request with it
         return error
+
+
+def _constrain(row: Tensor, sequence: Sequence, mask: Mask) -> None:
+    """Rule out what the grammar does not allow, in place. Tokens that end the answer are allowed where it may end.
+
+    InvalidRequest where nothing is allowed.
+    """
+    import torch
+
+    constraint, params = sequence.constraint, sequence.request.sampling
+    assert constraint is not None
+    allowed = np.unpackbits(mask, count=row.shape[0], bitorder="little").view(np.bool_)
+    if params.stop_token_ids:
+        allowed[list(params.stop_token_ids)] = constraint.accepting
+    if not allowed.any():
+        raise constraint.failure()
+    row.masked_fill_(torch.from_numpy(~allowed), -inf)
 
 
 def _adjusts(params: SamplingParams) -> bool:

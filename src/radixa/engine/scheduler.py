@@ -88,12 +88,14 @@ class Scheduler:
         or something else arrives."""
         self.take_freed()
         retracted = self.retractions
-        decoding = [s for s in self.running if not s.prefilling]
-        work = [Work(s, 1) for s in decoding if s.lease is not None and self._grow(s)]
-        # Growing one may have retracted another that was planned already.
-        work = [w for w in work if w.sequence.lease is not None]
+        for sequence in list(self.running):
+            # Growing one may retract another. What a grammar forced may be several tokens at once.
+            if sequence.lease is not None and (sequence.generated or not sequence.prefilling):
+                self._grow(sequence)
+        work = [Work(s, 1) for s in self.running if not s.prefilling]
         budget = max(self._step_tokens - len(work), self._step_tokens // 4, 1)
-        for sequence in self.running:
+        # Answers that have begun go before prompts.
+        for sequence in sorted(self.running, key=lambda s: not s.generated):
             if budget and sequence.prefilling:
                 tokens = min(sequence.pending, budget)
                 work.append(Work(sequence, tokens))

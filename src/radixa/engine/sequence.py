@@ -10,6 +10,7 @@ from math import inf
 from radixa.core import tokens as token_ids
 from radixa.core.base import CachePolicy, Explanation, Usage
 from radixa.engine.base import EngineRequest
+from radixa.engine.grammar import Constraint
 from radixa.engine.text import TextStream
 from radixa.kv.base import Lease
 from radixa.radix import Keep, Origin, Span
@@ -55,6 +56,8 @@ class Sequence:
     """The retention that the request asks for."""
     counts: Counter[int] = field(default_factory=Counter)
     """Tokens of the answer, for penalties."""
+    constraint: Constraint | None = None
+    """Its place in the grammar that the answer must keep to; None for free text."""
 
     @classmethod
     def start(cls, request: EngineRequest, order: int, limit: int, text: TextStream) -> Sequence:

@@ -7,8 +7,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from radixa.core.base import SamplingParams
+from radixa.core.base import Grammar, SamplingParams
 from radixa.core.errors import InvalidRequest, shown
+from radixa.gateway.constraints import Constraints
 from radixa.gateway.errors import contradiction
 from radixa.gateway.request import whole
 from radixa.gateway.wishes import CacheWishes
@@ -42,7 +43,7 @@ class Envelope(CacheWishes, frozen=True, kw_only=True):
         return self.stream_options is not None and bool(self.stream_options.include_usage)
 
 
-class GenerationBody(Envelope, frozen=True, kw_only=True):
+class GenerationBody(Envelope, Constraints, frozen=True, kw_only=True):
     """Fields of both APIs. Those nobody knows are ignored; `null` is the same as absent, as at OpenAI."""
 
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
@@ -60,7 +61,9 @@ class GenerationBody(Envelope, frozen=True, kw_only=True):
     stop_token_ids: Annotated[list[Annotated[int, Meta(ge=0, le=2**31 - 1)]], Meta(max_length=64)] | None = None
 
 
-def sampling(body: GenerationBody, *, max_tokens: int, logprobs: int | None, vocab_size: int) -> SamplingParams:
+def sampling(
+    body: GenerationBody, *, max_tokens: int, logprobs: int | None, vocab_size: int, grammar: Grammar | None
+) -> SamplingParams:
     """The sampling parameters of a body. InvalidRequest for what the types alone do not exclude."""
     if body.stream_options is not None and not body.stream:
         raise contradiction(
@@ -81,6 +84,7 @@ def sampling(body: GenerationBody, *, max_tokens: int, logprobs: int | None, voc
         ignore_eos=bool(body.ignore_eos),
         logprobs=logprobs,
         logit_bias=_biases(body.logit_bias or {}, vocab_size),
+        grammar=grammar,
     )
 
 

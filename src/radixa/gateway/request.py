@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -171,7 +171,7 @@ class Request:
                 pass
 
 
-def integer(query: dict[str, str], name: str, default: int, low: int, high: int) -> int:
+def integer(query: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
     """A whole number out of a query. InvalidRequest where it is none, or out of range."""
     text = query.get(name)
     if text is None:

@@ -35,9 +35,7 @@ class Executor:
     nothing waits before it. All else that others read is guarded by one condition.
     """
 
-    def __init__(
-        self, backend: Backend, defaults: Options, *, stream: bool = False, threaded: bool = True
-    ) -> None:
+    def __init__(self, backend: Backend, defaults: Options, *, stream: bool = False, threaded: bool = True) -> None:
         self.backend = backend
         self.defaults = defaults
         self.stream = stream

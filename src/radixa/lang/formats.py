@@ -121,7 +121,11 @@ def _pieces(render: Render, trims: bool) -> PiecedFormat:
 
 def _holds(found: PiecedFormat, render: Render) -> bool:
     """Whether whole conversations come out as the template writes them."""
-    system, user, answer = Turn("system", "Be brief.\nAlways."), Turn("user", "Why?\n\nSay it."), Turn("assistant", "So.")
+    system, user, answer = (
+        Turn("system", "Be brief.\nAlways."),
+        Turn("user", "Why?\n\nSay it."),
+        Turn("assistant", "So."),
+    )
     for turns in ([user, answer, user], [system, user, answer, user, answer, user]):
         text = ""
         for count, turn in enumerate(turns):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, overload
 
 from radixa.core.errors import InvalidRequest
-from radixa.lang.base import Backend, Options
+from radixa.lang.base import Backend, Options, Prompt
 from radixa.lang.batch import Work, run_all
 from radixa.lang.current import inside
 from radixa.lang.default import backend_or_default
@@ -92,10 +92,9 @@ class Function:
         `stream`: the program itself runs in a thread as well, and answers can be read as they grow. Without
         `use_thread` everything happens in the caller's thread.
         """
-        check_logprobs(logprob_start_len)
-        options = Options(
-            max_tokens=max_new_tokens,
-            min_tokens=min_new_tokens,
+        options = run_options(
+            max_new_tokens=max_new_tokens,
+            min_new_tokens=min_new_tokens,
             n=n,
             stop=stop,
             stop_token_ids=stop_token_ids,
@@ -108,6 +107,7 @@ class Function:
             presence_penalty=presence_penalty,
             ignore_eos=ignore_eos,
             return_logprob=return_logprob,
+            logprob_start_len=logprob_start_len,
             top_logprobs_num=top_logprobs_num,
             return_text_in_logprobs=return_text_in_logprobs,
         )
@@ -151,7 +151,8 @@ class Function:
         if self.takes_state and len(arguments) > 1:
             assert asked is not None
             warm_common_prefix(self.func, arguments, asked)
-        work: list[Work] = [functools.partial(self._finished, given, asked, options) for given in arguments]
+        defaults = run_options(**options)
+        work: list[Work] = [functools.partial(self._finished, given, asked, defaults) for given in arguments]
         found = run_all(work, num_threads, progress_bar)
         return found if generator_style else list(found)
 
@@ -164,8 +165,6 @@ class Function:
 
     def cache(self, backend: Backend | None = None) -> Trace:
         """Compute what every run begins with, and keep it."""
-        from radixa.lang.base import Prompt
-
         asked = backend_or_default(backend)
         found = self.trace(backend=asked)
         if len(found.text) >= LEAST_CHARACTERS:
@@ -188,39 +187,50 @@ class Function:
     def _start(
         self, arguments: dict[str, Any], options: Options, backend: Backend, *, stream: bool, use_thread: bool
     ) -> State:
-        executor = Executor(backend, options, stream=stream, threaded=use_thread)
-        state = State(executor)
-        if not stream or not use_thread:
-            try:
-                with inside(backend, state):
-                    state.ret_value = self.func(state, **arguments)
-            finally:
-                executor.end()
-            view_after_run(backend, state)
-            return state
-
-        def body() -> None:
-            executor.body_thread = threading.get_ident()
-            try:
-                with inside(backend, state):
-                    state.ret_value = self.func(state, **arguments)
-            except BaseException as error:  # noqa: BLE001 - raised where the state is read
-                executor.fail(error)
-            finally:
-                executor.end()
-            view_after_run(backend, state)
-
-        executor.body_thread = 0
-        threading.Thread(target=body, daemon=True, name=f"radixa-{self.func.__name__}").start()
+        state = State(Executor(backend, options, stream=stream, threaded=use_thread))
+        if stream and use_thread:
+            state.executor.body_thread = 0
+            body = functools.partial(self._body, state, arguments, keeps_error=True)
+            threading.Thread(target=body, daemon=True, name=f"radixa-{self.func.__name__}").start()
+        else:
+            self._body(state, arguments, keeps_error=False)
         return state
 
-    def _finished(self, arguments: dict[str, Any], backend: Backend | None, options: Mapping[str, Any]) -> Any:
+    def _body(self, state: State, arguments: dict[str, Any], *, keeps_error: bool) -> None:
+        """Run the function itself. `keeps_error`: what it raises is raised where its state is read."""
+        executor = state.executor
+        if executor.body_thread is not None:
+            executor.body_thread = threading.get_ident()
+        try:
+            with inside(executor.backend, state):
+                state.ret_value = self.func(state, **arguments)
+        except Exception as error:
+            executor.fail(error)
+            if not keeps_error:
+                raise
+        finally:
+            executor.end()
+        view_after_run(state)
+
+    def _finished(self, arguments: dict[str, Any], backend: Backend | None, options: Options) -> Any:
         """One program of a batch, to its end."""
         if not self.takes_state:
             with inside(backend, None):
                 return self.func(**arguments)
-        executor_error: BaseException | None = None
-        state = self._batched(arguments, backend, options)
-        executor_error = state.error()
-        assert executor_error is None or state.executor.error is executor_error
+        state = State(Executor(backend_or_default(backend), options))
+        self._body(state, arguments, keeps_error=True)
+        state.sync()
         return state
+
+
+def run_options(
+    *,
+    max_new_tokens: int = 128,
+    min_new_tokens: int | None = None,
+    logprob_start_len: int | None = None,
+    temperature: float = 1.0,
+    **others: Any,
+) -> Options:
+    """The options of a run as those of a `gen`."""
+    check_logprobs(logprob_start_len)
+    return Options(max_tokens=max_new_tokens, min_tokens=min_new_tokens, temperature=temperature, **others)

@@ -72,9 +72,7 @@ def traced(func: Callable[..., Any], arguments: Mapping[str, Any], backend: Back
     return Trace(text[:at], at == len(text))
 
 
-def warm_common_prefix(
-    func: Callable[..., Any], batch: Sequence[Mapping[str, Any]], backend: Backend
-) -> str:
+def warm_common_prefix(func: Callable[..., Any], batch: Sequence[Mapping[str, Any]], backend: Backend) -> str:
     """Compute what the batch's first two programs have in common; that text, empty where it is too short to pay.
 
     Each of the two is run twice then: up to its first answer, and for good.

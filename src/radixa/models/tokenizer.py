@@ -87,8 +87,8 @@ class FolderTokenizer:
         stream = ByteStream(self, skip_special=skip_special)
         return "".join([stream.add(token) for token in token_ids]) + stream.flush()
 
-    def stream(self) -> ByteStream:
-        return ByteStream(self)
+    def stream(self, *, skip_special: bool = True) -> ByteStream:
+        return ByteStream(self, skip_special=skip_special)
 
     def is_special(self, token_id: int) -> bool:
         token = self._added.get(token_id)

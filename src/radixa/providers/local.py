@@ -75,9 +75,9 @@ class LocalProvider:
     async def embed(self, request: EmbedRequest) -> Embedded:
         raise unsupported("model", f"{self.name} answers in text and embeds nothing. Name a model that does.")
 
-    async def tokenize(self, content: str | tuple[Message, ...]) -> bytes:
+    async def tokenize(self, content: str | tuple[Message, ...], add_generation_prompt: bool = True) -> bytes:
         """Token ids of a text, or of messages as the chat template puts them; in a thread beside the loop."""
-        return await self._in_thread(lambda: self.tokenizer.encode(self._text(content)))
+        return await self._in_thread(lambda: self.tokenizer.encode(self._text(content, add_generation_prompt)))
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -61,7 +61,7 @@ def wanted(query: Mapping[str, str]) -> Wanted:
     return Wanted(
         since=since,
         until=until,
-        limit=integer(dict(query), "limit", LIMIT, 1, MOST),
+        limit=integer(query, "limit", LIMIT, 1, MOST),
         before=before,
         group_by=by,  # type: ignore[arg-type]  # one of them, as was just seen
         blocks=include is not None,

@@ -24,6 +24,7 @@ async def index(gateway: Gateway, request: Request) -> Response:
 
 @operation(errors=(404,))
 async def show(gateway: Gateway, request: Request) -> Response:
+    """One entry, by its id."""
     entry = gateway.shelf.find(request.argument)
     if entry is None:
         raise NotFound(f"There is no model '{shown(request.argument)}' in the catalogue.", param="id")

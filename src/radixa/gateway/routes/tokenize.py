@@ -28,6 +28,8 @@ class TokenizeBody(msgspec.Struct, frozen=True):
     prompt: str | None = None
     text: str | None = None
     messages: Annotated[list[ChatMessage], Meta(min_length=1, max_length=MAX_MESSAGES)] | None = None
+    add_generation_prompt: bool = True
+    """Whether messages end where an answer begins, rather than with the last of them."""
 
 
 class DetokenizeBody(msgspec.Struct, frozen=True):
@@ -45,7 +47,7 @@ async def tokenize(gateway: Gateway, request: Request) -> Response:
     body = await _tokenize.read(await request.body(gateway.config.server.max_body_bytes))
     offer = gateway.offer(request, body.model)
     local = gateway.local
-    ids = tokens.unpack(await local.tokenize(_content(body)))
+    ids = tokens.unpack(await local.tokenize(_content(body), body.add_generation_prompt))
     answer = {
         "object": "tokens",
         "model": offer.id,

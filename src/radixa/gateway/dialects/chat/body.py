@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from radixa.core.conversation import Conversation
 from radixa.core.errors import unsupported
+from radixa.gateway.constraints import grammar
 from radixa.gateway.decode import BodyDecoder
 from radixa.gateway.dialects.base import Asked, Understood, has_breakpoints
 from radixa.gateway.dialects.chat.messages import MAX_MESSAGES, ChatMessage, breakpoints, conversation_messages
@@ -70,7 +71,14 @@ def understand(raw: bytes, vocab_size: int) -> Understood:
         response_format=response_format(body.response_format),
         effort=body.reasoning_effort,
     )
-    params = sampling(body, max_tokens=_max_tokens(body) or 0, logprobs=_logprobs(body), vocab_size=vocab_size)
+    other = "" if conversation.response_format is None else "response_format"
+    params = sampling(
+        body,
+        max_tokens=_max_tokens(body) or 0,
+        logprobs=_logprobs(body),
+        vocab_size=vocab_size,
+        grammar=grammar(body, other=other),
+    )
     return Understood([conversation], params, breakpoints(body.messages))
 
 

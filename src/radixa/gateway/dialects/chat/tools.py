@@ -80,4 +80,6 @@ def response_format(found: FormatBody | None) -> ResponseFormat | None:
     schema = found.json_schema
     if schema is None:
         raise missing("response_format.json_schema")
-    return ResponseFormat("json_schema", schema.name, schema.schema, schema.strict)
+    return ResponseFormat(
+        "json_schema", schema.name, schema.schema, schema.strict, place="response_format.json_schema.schema"
+    )

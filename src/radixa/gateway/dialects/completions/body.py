@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from radixa.core import tokens
 from radixa.core.errors import InvalidRequest, unsupported
+from radixa.gateway.constraints import grammar
 from radixa.gateway.decode import BodyDecoder
 from radixa.gateway.dialects.base import Asked, Content, Understood
 from radixa.gateway.generation import MAX_TOKEN_IDS, Envelope, GenerationBody, check_token_id, sampling
@@ -67,7 +68,13 @@ def understand(raw: bytes, vocab_size: int) -> Understood:
         raise unsupported("suffix", "nothing is inserted before a suffix; the prompt is continued.")
     if body.best_of is not None and body.best_of != (body.n or 1):
         raise unsupported("best_of", f"answers are not ranked. Expected it to equal 'n' ({body.n or 1}), or nothing.")
-    params = sampling(body, max_tokens=body.max_tokens or 0, logprobs=body.logprobs, vocab_size=vocab_size)
+    params = sampling(
+        body,
+        max_tokens=body.max_tokens or 0,
+        logprobs=body.logprobs,
+        vocab_size=vocab_size,
+        grammar=grammar(body),
+    )
     return Understood(_prompts(body.prompt, vocab_size), params)
 
 

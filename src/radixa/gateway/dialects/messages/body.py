@@ -62,7 +62,7 @@ class OutputConfig(msgspec.Struct, frozen=True):
     format: FormatBody | None = None
 
 
-class MessagesBody(CacheWishes, frozen=True, kw_only=True):
+class MessagesBody(CountEnvelope, frozen=True, kw_only=True):
     """Fields nobody knows are ignored, and null is the same as absent."""
 
     messages: Annotated[list[MessageBody], Meta(min_length=1, max_length=MAX_MESSAGES)]
@@ -82,6 +82,7 @@ class MessagesBody(CacheWishes, frozen=True, kw_only=True):
 class CreateBody(MessagesBody, frozen=True, kw_only=True):
     """One that is to be answered."""
 
+    stream: bool | None = None
     max_tokens: MaxTokens
 
 
@@ -171,7 +172,10 @@ def _conversation(body: MessagesBody) -> Conversation:
 
 
 def _format(found: FormatBody | None) -> ResponseFormat | None:
-    return None if found is None else ResponseFormat("json_schema", schema=msgspec.Raw(encode(found.schema)))
+    if found is None:
+        return None
+    schema = msgspec.Raw(encode(found.schema))
+    return ResponseFormat("json_schema", schema=schema, strict=True, place="output_config.format.schema")
 
 
 def _thinking(found: ThinkingBody | None) -> int | None:

@@ -79,9 +79,10 @@ def response_format(found: TextBody | None) -> ResponseFormat | None:
     if form is None or form.type == "text":
         return None
     if form.type == "json_object":
-        return ResponseFormat("json_object")
+        return ResponseFormat("json_object", place="text.format")
     if not form.name:
         raise missing("text.format.name")
     if form.schema is None:
         raise missing("text.format.schema")
-    return ResponseFormat("json_schema", form.name, msgspec.Raw(encode(form.schema)), form.strict)
+    schema = msgspec.Raw(encode(form.schema))
+    return ResponseFormat("json_schema", form.name, schema, form.strict, place="text.format.schema")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from radixa.bench import server
+from radixa.lang import serving as server
 from radixa.core.errors import EngineUnavailable
 
 PYTHON = sys.executable
@@ -111,7 +111,7 @@ def test_sigterm_stops_it_too(stand_in: Path, tmp_path: Path) -> None:
     code = f"""
         import sys, time
         from pathlib import Path
-        from radixa.bench import server
+        from radixa.lang import serving as server
         server.sys.executable = {str(tmp_path / "python")!r}
         with server.started("m") as found:
             Path({str(ready)!r}).write_text(str(found.pid))

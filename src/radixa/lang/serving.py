@@ -1,4 +1,4 @@
-"""A server of ours, started for a measurement and stopped after it."""
+"""A server of ours, started for a program or a measurement and stopped after it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def started(
     when it starts; it asks for no key. `settings` are further configuration variables. EngineUnavailable, with the end
     of the server's log, where it does not start.
     """
-    with tempfile.TemporaryDirectory(prefix="radixa-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="radixa-started-") as folder:
         log = Path(folder) / "server.log"
         port = _free_port()
         command = [sys.executable, "-P", "-m", "radixa", "serve", model, "--no-auth", "--port", str(port)]

@@ -7,8 +7,7 @@ from datetime import datetime
 from html import escape
 from typing import Any
 
-from radixa.cli.common import age
-from radixa.cli.tree import marks
+from radixa.core.printing import age, printable
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d232b; --dim: #68727e; --paper: #fbfbf9; --line: #dcdfd9; --bar: #2f7d6b; }
@@ -88,3 +87,25 @@ def _line(node: dict[str, Any], longest: int) -> str:
         f'<span class="count">{node["tokens"]:,} tokens, {node["hits"]:,} hits, {age(node["last_use"])}</span>{tags}'
         f'<span class="text">{escape(beginning)}</span>'
     )
+
+
+def marks(node: dict[str, Any]) -> list[str]:
+    """What keeps a node, and whose it is, in a word each; a server may say nothing of it."""
+    found = []
+    if node.get("pin"):
+        found.append("pinned")
+    if node.get("priority"):
+        found.append("high priority")
+    if node.get("expiry") is not None:
+        found.append(f"kept {node['expiry']:.0f} s")
+    if node.get("role"):
+        found.append(printable(node["role"]))
+    if node.get("session_id"):
+        found.append(f"session {excerpt(node['session_id'], 30)}")
+    return found
+
+
+def excerpt(text: str | None, length: int = 60) -> str:
+    """The beginning and the end of a text on one line; nothing where the caller may not see it."""
+    line = printable(" ".join((text or "").split()))
+    return line if len(line) <= length else f"{line[: length * 2 // 3]} … {line[-length // 3 :]}"

@@ -1,0 +1,46 @@
+"""`set_system_prompt` and `retrieve`: words that are called inside a program, with or without `s`."""
+
+from __future__ import annotations
+
+import warnings
+
+from radixa.core.errors import CallFailed, EngineUnavailable, InvalidRequest
+from radixa.lang.base import Prompt, Turn
+from radixa.lang.current import running
+from radixa.lang.default import backend_or_default
+from radixa.lang.expressions import SystemPrompt
+
+_warned = False
+
+
+def set_system_prompt(text: str) -> None:
+    """The system message of the conversation that the running program builds; said before anything else.
+
+    In a function without `s`, or outside of all, the back end computes that message and keeps it, so that the requests
+    that begin with it find it there; no message of anybody's client is changed. Where no server answers it warns once.
+    """
+    global _warned
+    now = running()
+    if now is not None and now.state is not None:
+        now.state.executor.submit(SystemPrompt(text))
+        return
+    backend = backend_or_default(None)
+    try:
+        form = backend.format
+        opened = form.opened("", (), "system", generating=False)
+        turns = (Turn("system", text),)
+        backend.warm(Prompt(form.closed(opened + text, turns), turns))
+    except (CallFailed, EngineUnavailable) as error:
+        if not _warned:
+            warnings.warn(f"set_system_prompt: the message could not be warmed: {error.message}", stacklevel=2)
+        _warned = True
+
+
+def retrieve(collection: str, query: str, k: int = 4) -> str:
+    """The text of the `k` best passages of a collection for `query`, in the order that the cache holds already.
+
+    A collection that is not there: an error that says how to make one.
+    """
+    if k < 1:
+        raise InvalidRequest(f"retrieve: k is {k}. Expected 1 or more.")
+    return "\n\n".join(backend_or_default(None).search(collection, query, k))
