@@ -20,6 +20,8 @@ ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
 EMPTY = {
+    "server.cors_origins": "none",
+    "telemetry.otlp_endpoint": "none",
     "store.url": "SQLite in the data folder",
     "cache.disk_folder": "`kv` in the cache folder",
     "cache.events": "none",
@@ -101,7 +103,7 @@ def test_every_setting_is_described() -> None:
     for names, defaults in table.items():
         for name, default in zip(re.findall(r"`([a-z_.]+)`", names), defaults.strip().split(", "), strict=True):
             value = settings[name]
-            shown = str(value).lower() if isinstance(value, bool) else str(value)
+            shown = "" if value == () else str(value).lower() if isinstance(value, bool) else str(value)
             assert default == (shown or EMPTY[name]), name
 
 

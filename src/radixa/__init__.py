@@ -6,7 +6,7 @@ The front-end language and the client are here by name (`import radixa as rx`); 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -34,41 +34,6 @@ _PLACES = {
     "radixa.lang.client.limits": ("check_rate_limit_status",),
 }  # fmt: skip
 _PLACE_OF = {name: module for module, names in _PLACES.items() for name in names}
-
-if TYPE_CHECKING:
-    from radixa.lang.backends.anthropic import Anthropic
-    from radixa.lang.backends.endpoint import RuntimeEndpoint
-    from radixa.lang.backends.engine import Engine
-    from radixa.lang.backends.openai import OpenAI
-    from radixa.lang.backends.runtime import Runtime
-    from radixa.lang.choices import (
-        greedy_token_selection,
-        token_length_normalized,
-        unconditional_likelihood_normalized,
-    )
-    from radixa.lang.client.conversations import PrefixCacheManager
-    from radixa.lang.client.limits import check_rate_limit_status
-    from radixa.lang.client.models import list_supported_models, validate_model
-    from radixa.lang.client.retries import robust_completion
-    from radixa.lang.conversing import retrieve, set_system_prompt
-    from radixa.lang.default import flush_cache, get_server_info, set_default_backend
-    from radixa.lang.function import Function, function
-    from radixa.lang.viewing import enable_visualize_radix_tree
-    from radixa.lang.words import (
-        assistant,
-        assistant_begin,
-        assistant_end,
-        gen,
-        gen_int,
-        gen_string,
-        select,
-        system,
-        system_begin,
-        system_end,
-        user,
-        user_begin,
-        user_end,
-    )
 
 __all__ = [
     "Anthropic", "Engine", "Function", "OpenAI", "PrefixCacheManager", "Runtime", "RuntimeEndpoint",

@@ -39,6 +39,7 @@ def served(folder: Path) -> Iterator[str]:
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", answer)
         runner = web.AppRunner(app)
+        await gateway.start()
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()

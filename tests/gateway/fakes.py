@@ -39,6 +39,9 @@ class ByteTokenizer:
     def stream(self) -> Any:
         raise AssertionError("the gateway does not detokenise: the engine does")
 
+    def is_special(self, token_id: int) -> bool:
+        return token_id == EOS
+
     def token_bytes(self, token_id: int) -> bytes:
         return b"<end>" if token_id == EOS else bytes([token_id])
 
@@ -46,7 +49,12 @@ class ByteTokenizer:
 class PlainTemplate:
     """`role: content` a line; refuses a second system message, as some models' templates do."""
 
-    def render(self, messages: Sequence[Message], *, add_generation_prompt: bool = True) -> str:
+    source = ""
+    takes_tools = False
+
+    def render(
+        self, messages: Sequence[Message], *, add_generation_prompt: bool = True, tools: Sequence[dict[str, Any]] = ()
+    ) -> str:
         if sum(message.role == "system" for message in messages) > 1:
             raise InvalidRequest("the chat template refuses these messages: one system message", param="messages")
         text = "".join(f"{message.role}: {message.content}\n" for message in messages)

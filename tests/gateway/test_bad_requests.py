@@ -49,10 +49,18 @@ CHAT = [
         "'image'. The embedded engine reads text only",
     ),
     (
-        {"messages": [{"role": "assistant", "content": None, "tool_calls": [{"id": "1", "function": {"name": "f"}}]}]},
-        "messages[0].tool_calls",
-        "unsupported_parameter",
-        "calls no tools",
+        {
+            "messages": [
+                {
+                    "role": "assistant",
+                    "content": None,
+                    "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "[1]"}}],
+                }
+            ]
+        },
+        "messages[0]",
+        "invalid_value",
+        "the JSON of an object",
     ),
     ({"model": 5}, "model", "invalid_type", "expected a string, but got an integer"),
     ({"max_tokens": -1}, "max_tokens", "integer_below_min_value", "Expected a value >= 1, but got -1"),
@@ -97,11 +105,37 @@ CHAT = [
         "invalid_type",
         "a bool",
     ),
-    ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools", "unsupported_parameter", "calls no tools"),
+    (
+        {"tools": [{"type": "function", "function": {"name": "f", "parameters": []}}]},
+        "tools[0]",
+        "invalid_value",
+        "the parameters of 'f' are no JSON schema",
+    ),
+    (
+        {
+            "tools": [{"type": "function", "function": {"name": "f"}}],
+            "tool_choice": {"type": "function", "function": {"name": "g"}},
+        },
+        "tool_choice",
+        "invalid_value",
+        "no tool 'g'",
+    ),
+    ({"tool_choice": "required"}, "tool_choice", "invalid_value", "needs tools"),
     ({"tools": [{"type": "function"}]}, "tools[0].function", "missing_required_parameter", "Missing"),
     ({"tools": [{"type": "web_search"}]}, "tools[0].type", "unsupported_parameter", "one provider alone"),
     ({"functions": [{"name": "f"}]}, "functions", "unsupported_parameter", "replaced by tools"),
-    ({"response_format": {"type": "json_object"}}, "response_format", "unsupported_parameter", "plain text only"),
+    (
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": []}}},
+        "response_format.json_schema.schema",
+        "invalid_value",
+        "no JSON schema",
+    ),
+    ({"regex": "a", "choices": ["b"]}, "regex", "invalid_value", "'regex' and 'choices' both say"),
+    ({"choices": []}, "choices", "empty_array", "minimum length 1"),
+    ({"choices": [""]}, "choices[0]", "empty_string", "minimum length 1"),
+    ({"json_schema": "{"}, "json_schema", "invalid_value", "is no JSON"),
+    ({"guided_json": 5}, "guided_json", "invalid_value", "is no schema"),
+    ({"ebnf": "root ::= x"}, "ebnf", "unsupported_parameter", "Expected 'regex'"),
     ({"modalities": ["text", "audio"]}, "modalities", "unsupported_parameter", "text only"),
     ({"audio": {"voice": "x"}}, "audio", "unsupported_parameter", "text only"),
     # Cache wishes: checked from now on, also those that act later.

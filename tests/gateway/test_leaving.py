@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from radixa.core.errors import EngineUnavailable
+from radixa.store.ledger.base import Query
 from tests.gateway.conftest import Build, World
 from tests.gateway.fakes import Answer, FakeEngine
 
@@ -172,3 +173,19 @@ async def test_two_hundred_at_once(build: Build) -> None:
     )
     assert {answer.status for answer in answers} == {200}
     assert len(world.engine.finished) == sum(1 + i % 3 for i in range(200))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_what_the_end_of_the_server_interrupts_is_billed_as_far_as_it_was_delivered(
+    build: Build, stream: bool
+) -> None:
+    gate = asyncio.Semaphore(3)
+    world = build(FakeEngine(gate=gate))
+    asking = asyncio.create_task(world.client.chat(stream=stream))
+    await until(lambda: bool(world.engine.requests) and gate.locked())
+    await asyncio.sleep(0.01)
+    await world.app.drain(0.01)
+    await asking
+    assert await asyncio.to_thread(world.gateway.ledger.flush, 20)
+    rows = world.gateway.ledger.store.rows(Query(), limit=10)
+    assert [(row.status, row.completion_tokens) for row in rows] == ([(503, 3)] if stream else [])

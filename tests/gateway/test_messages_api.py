@@ -298,7 +298,7 @@ async def test_count_tokens_needs_no_max_tokens_and_costs_nothing(
         ({"max_tokens": -1}, "'max_tokens': integer below minimum value. Expected a value >= 0"),
         ({"stream": "yes"}, "'stream': expected a boolean"),
         ({"messages": []}, "'messages': empty array"),
-        ({"tools": [WEATHER]}, "'tools': the embedded engine calls no tools"),
+        ({"tools": [WEATHER], "tool_choice": {"type": "tool", "name": "other"}}, "'tool_choice': there is no tool"),
         (
             {"messages": [{"role": "user", "content": [{"type": "document"}]}]},
             "'messages[0].content[0].type': 'document'",

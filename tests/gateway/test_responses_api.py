@@ -295,8 +295,8 @@ async def test_cache_wishes(world: World) -> None:
         ({"stream": 1}, "stream", "invalid_type"),
         ({"max_output_tokens": 0}, "max_output_tokens", "integer_below_min_value"),
         ({"previous_response_id": "resp_1"}, "previous_response_id", "unsupported_parameter"),
-        ({"tools": [WEATHER]}, "tools", "unsupported_parameter"),
-        ({"text": {"format": {"type": "json_object"}}}, "response_format", "unsupported_parameter"),
+        ({"tools": [WEATHER], "tool_choice": {"type": "function", "name": "other"}}, "tool_choice", "invalid_value"),
+        ({"tool_choice": "required"}, "tool_choice", "invalid_value"),
         (
             {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]},
             "input[0].content[0].type",

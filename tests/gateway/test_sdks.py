@@ -71,13 +71,6 @@ def claude(server: Live, keys: Keys) -> Iterator[Anthropic]:
         yield found
 
 
-class LangChain(NamedTuple):
-    """A chat model, and the connection under it."""
-
-    model: ChatOpenAI
-    http: httpx2.Client
-
-
 @pytest.fixture
 def langchain(server: Live) -> Iterator[Any]:
     """Makes a LangChain chat model with a key."""
@@ -86,9 +79,7 @@ def langchain(server: Live) -> Iterator[Any]:
     def make(key: str, **fields: Any) -> ChatOpenAI:
         http = httpx2.Client()
         opened.append(http)
-        return ChatOpenAI(
-            model=MODEL, base_url=f"{server.url}/v1", api_key=key, http_client=http, **(GREEDY | fields)
-        )
+        return ChatOpenAI(model=MODEL, base_url=f"{server.url}/v1", api_key=key, http_client=http, **(GREEDY | fields))
 
     yield make
     for http in opened:
@@ -103,7 +94,8 @@ def test_langchain_reads_cached_tokens(langchain: Any, keys: Keys) -> None:
     assert "Paris" in first.content
     one, two = first.usage_metadata, second.usage_metadata
     assert two["input_tokens"] == one["input_tokens"]
-    assert one["input_token_details"]["cache_read"] + one["input_token_details"]["cache_creation"] == one["input_tokens"]
+    details = one["input_token_details"]
+    assert details["cache_read"] + details["cache_creation"] == one["input_tokens"]
     # All but the last, which is always computed.
     assert two["input_token_details"]["cache_read"] == two["input_tokens"] - 1
     assert two["total_tokens"] == two["input_tokens"] + two["output_tokens"]
@@ -116,7 +108,7 @@ def test_langchain_streams_without_usage_unless_the_key_says_so(langchain: Any, 
         pieces = list(model.stream(MESSAGES))
         whole = pieces[0]
         for piece in pieces[1:]:
-            whole += piece  # type: ignore[assignment]
+            whole += piece
         return whole
 
     without, forced, asked = (
@@ -261,9 +253,7 @@ def test_anthropics_streaming_helper_and_counts(claude: Anthropic) -> None:
     asked: Any = {"model": MODEL, "system": SYSTEM, "messages": MESSAGES[1:]}
     counted = claude.messages.count_tokens(**asked)
     beta = {"anthropic-beta": "prompt-caching-2024-07-31"}
-    with claude.messages.stream(
-        **asked, max_tokens=12, extra_body={"temperature": 0}, extra_headers=beta
-    ) as stream:
+    with claude.messages.stream(**asked, max_tokens=12, extra_body={"temperature": 0}, extra_headers=beta) as stream:
         text = "".join(stream.text_stream)
         final = stream.get_final_message()
     assert "Paris" in text
@@ -285,7 +275,7 @@ def settings(text: str, server: Live, key: str) -> str:
 
 
 def test_the_documents_curl(server: Live, keys: Keys) -> None:
-    (block,) = blocks("curl", "sh")
+    (block,) = blocks("curl", "bash")
     found = subprocess.run(
         ["bash", "-euc", settings(block, server, keys.plain)], capture_output=True, text=True, check=True, timeout=60
     )
@@ -293,9 +283,7 @@ def test_the_documents_curl(server: Live, keys: Keys) -> None:
     assert "data: [DONE]" in found.stdout
 
 
-def test_the_documents_settings_for_claude_code(
-    server: Live, keys: Keys, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_documents_settings_for_claude_code(server: Live, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
     (block,) = blocks("Claude Code", "sh")
     for name, value in re.findall(r"(\w+)=(\S+)", settings(block, server, keys.plain)):
         monkeypatch.setenv(name, value)

@@ -30,6 +30,8 @@ MODELS = (
     ModelEntry("alone", "one", prices=PRICES),
     ModelEntry("scarce", "two", prices=PRICES, rpm=1),
     ModelEntry("unpriced", "two"),
+    ModelEntry("leaning", "one", prices=PRICES, fallbacks=("scarce",)),
+    ModelEntry("talker", "chatty", prices=PRICES),
     ModelEntry("told", "two", extra={"thinking": {"type": "disabled"}, "seed": 1}),
 )
 SAY = [{"role": "user", "content": "say 5"}]
@@ -61,10 +63,14 @@ async def place(store: SqlStore, tmp_path: Path) -> AsyncIterator[Place]:
             providers={
                 "one": ProviderConfig("openai-compatible", f"{first}/v1", retries=0, idle_timeout_s=0.5),
                 "two": ProviderConfig("openai-compatible", f"{second}/v1", retries=0),
+                # It has no text completions.
+                "chatty": ProviderConfig("deepseek", f"{second}/v1", retries=0),
             },
         )
         _, secret = store.create_key(ensure_first_account(store).id, "first", admin=True)
-        gateway = Gateway(config, store, KeyRing(store), tmp_path, upstreams(config.providers, {}))
+        gateway = Gateway(
+            config, store, KeyRing(store), tmp_path, upstreams(config.providers, {"DEEPSEEK_API_KEY": "sk-of-somebody"})
+        )
         await gateway.start()
         yield Place(gateway, Client(App(gateway), secret), one, two, store)
         await gateway.close()
@@ -227,3 +233,55 @@ async def test_no_model_of_our_own_is_no_default(place: Place) -> None:
     answer = await place.client.post("/v1/chat/completions", {"messages": SAY})
     assert (answer.status, answer.error["param"]) == (400, "model")
     assert (await place.client.get("/ready")).status == 200
+
+
+async def test_a_client_that_leaves_before_the_first_byte_has_a_row_and_holds_nothing(place: Place) -> None:
+    body = json.dumps({"model": "small", "messages": SAY, "stream": True}).encode()
+    headers = [(b"authorization", f"Bearer {place.client.key}".encode())]
+    path = "/v1/chat/completions"
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
+    pieces, started = [body], asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        if pieces:
+            return {"type": "http.request", "body": pieces.pop(), "more_body": False}
+        await started.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        assert message["type"] == "http.response.start"
+        started.set()
+        await asyncio.Event().wait()
+
+    await place.client.app(scope, receive, send)
+    (row,) = await place.rows()
+    assert row.status == 499
+    assert row.prompt_tokens > 0
+    assert (await place.gateway.limiter.spent(row.account_id)).held == 0
+
+
+async def test_prompts_that_are_asked_one_by_one_are_billed_together(place: Place) -> None:
+    place.two.gap_s = 0.02
+    answer = await place.client.post("/v1/completions", {"model": "talker", "prompt": ["say 5", "say 5"]})
+    assert len(place.two.requests) == 2
+    (row,) = await place.rows()
+    usage = answer.json["usage"]
+    assert (row.prompt_tokens, row.completion_tokens) == (usage["prompt_tokens"], usage["completion_tokens"])
+    assert row.completion_tokens == 10
+
+
+async def test_a_fallback_that_the_key_may_not_use_is_not_asked(place: Place) -> None:
+    account = ensure_first_account(place.store)
+    _, secret = place.store.create_key(account.id, "narrow", terms=KeyTerms(models=("big",)))
+    place.one.faults = [Fault("status", 500)]
+    answer = await place.client.using(secret).post("/v1/chat/completions", {"model": "big", "messages": SAY})
+    assert answer.status == 502
+    assert place.two.requests == []
+
+
+async def test_a_fallback_that_is_at_its_limit_leaves_the_first_failure_to_be_told(place: Place) -> None:
+    assert (await chat(place, "scarce")).status == 200
+    place.one.faults = [Fault("status", 500)]
+    answer = await chat(place, "leaning")
+    assert answer.status == 502
+    assert "one" in answer.error["message"]

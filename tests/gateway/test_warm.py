@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from radixa.core.base import CachePolicy
 from radixa.core.config import CacheConfig
+from radixa.engine.base import EngineOutput, EngineRequest
+from radixa.gateway.limits.base import bound_of
 from tests.gateway.conftest import Build, World
 from tests.gateway.fakes import FakeEngine, text_of
 
@@ -133,3 +138,25 @@ async def test_an_engine_that_fails_is_an_error(build: Build) -> None:
 
     answer = await build(Dying()).client.post("/v1/cache/warm", {"messages": [SYSTEM]})
     assert answer.status == 503
+
+
+async def test_a_client_that_leaves_while_it_warms_has_asked(build: Build) -> None:
+    class Stuck(FakeEngine):
+        async def generate(self, request: EngineRequest) -> AsyncIterator[EngineOutput]:
+            self.requests.append(request)
+            try:
+                await asyncio.Event().wait()
+                yield EngineOutput(request.request_id)
+            finally:
+                self.ended.append(request.request_id)
+
+    world = build(Stuck())
+    leave, body = asyncio.Event(), json.dumps({"messages": [SYSTEM]}).encode()
+    asking = asyncio.create_task(world.client.call("POST", "/v1/cache/warm", body, leave=leave))
+    async with asyncio.timeout(20):
+        while not world.engine.requests:  # noqa: ASYNC110 - what is waited for sets no event
+            await asyncio.sleep(0.001)
+    leave.set()
+    await asking
+    _, [account] = await world.gateway.limiter.look([bound_of(world.account.id)])
+    assert (account.requests.total, account.running) == (1, {})

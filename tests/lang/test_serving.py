@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from radixa.lang import serving as server
 from radixa.core.errors import EngineUnavailable
+from radixa.lang import serving as server
 
 PYTHON = sys.executable
 SCRIPT = """\

@@ -19,12 +19,12 @@ from radixa.bench.client import Client, connect
 from radixa.bench.cost import run_cost
 from radixa.bench.runner import OpeningLine, run
 from radixa.bench.scenarios import WORKLOADS, SizeName
-from radixa.lang.serving import started
 from radixa.core.base import Message
 from radixa.core.config import ModelEntry
 from radixa.core.errors import CallFailed, ConfigError
 from radixa.core.money import TokenPrices
 from radixa.core.progress import Progress
+from radixa.lang.serving import started
 from radixa.models.base import ChatTemplate, Tokenizer
 
 DEFAULT_MODEL = "smollm2"

@@ -33,7 +33,7 @@ def demo(
     from radixa.bench.scenarios import WORKLOADS
     from radixa.bench.tables import summary_table
     from radixa.cli.tree import fetch
-    from radixa.cli.tree_page import page as tree_page
+    from radixa.lang.tree_page import page as tree_page
 
     _check_folder(folder)
     screen = console()

@@ -45,6 +45,8 @@ class Grammar(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where it stands in the caller's body, as an error names it."""
     lenient: bool = False
     """Ignore what a schema asks for and no grammar can hold, such as `uniqueItems`, rather than refuse it."""
+    parts: tuple[Grammar, ...] = ()
+    """What it was made of, each with its own place: where it cannot be, an error names the part at fault."""
 
 
 class SamplingParams(msgspec.Struct, frozen=True, omit_defaults=True):

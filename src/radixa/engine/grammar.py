@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from radixa.core.base import Grammar
 from radixa.core.errors import InvalidRequest, shown
 from radixa.core.tokens import unpack
-from radixa.engine.grammar_text import failing_place, reason, source
+from radixa.engine.grammar_text import fault, reason, source
 from radixa.models.base import Tokenizer
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ KEPT = 128
 
 THREADS = 2
 
-_LIMITS = {
+_LIMITS: dict[str, Any] = {
     "initial_lexer_fuel": 500_000,
     "step_lexer_fuel": 50_000,
     "step_max_items": 20_000,
@@ -167,9 +167,7 @@ class Grammars:
             # The first mask fills the lexer's tables, which every answer's copy begins with.
             matcher.compute_bitmask()
         if matcher.is_error():
-            said = matcher.get_error()
-            place = failing_place(grammar, said, lambda text: compiled(text).get_error())
-            raise _refused(place, reason(said))
+            raise _refused(*fault(grammar, matcher.get_error(), lambda text: compiled(text).get_error()))
         return matcher
 
 

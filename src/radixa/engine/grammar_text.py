@@ -8,18 +8,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from radixa.core.base import Grammar
-
-GUIDANCE = "x-guidance"
-"""The keyword by which a schema tells llguidance how its JSON is written."""
-
-LAYOUT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
-"""One line, as most models write JSON: a weak one that may put white space anywhere puts nothing else."""
+from radixa.models.tools.lark import guided, quoted
 
 MAX_TRIALS = 300
 """Parts of a schema that are compiled by themselves to find the one at fault."""
 
 _CARET = re.compile(r"^ *\^+ *$")
-_POSITION = re.compile(r'^at \d+\(\d+\): (?:invalid regex .* \(in regex\): )?')
+_POSITION = re.compile(r"^at \d+\(\d+\): (?:invalid regex .* \(in regex\): )?")
 _BELOW_ONE = ("items", "additionalProperties", "contains", "not")
 _BELOW_LIST = ("anyOf", "oneOf", "allOf", "prefixItems")
 _BELOW_NAMES = ("properties", "patternProperties", "$defs", "definitions")
@@ -42,26 +37,6 @@ def source(grammar: Grammar) -> str:
     return _json(json.loads(grammar.text), lenient=grammar.lenient)
 
 
-def quoted(text: str) -> str:
-    """A text as a string of Lark."""
-    return json.dumps(text, ensure_ascii=False)
-
-
-def schema_in_lark(schema: Any, *, lenient: bool) -> str:
-    """A schema as a part of a rule."""
-    return f"%json {json.dumps(guided(schema, lenient=lenient), ensure_ascii=False)}"
-
-
-def guided(schema: Any, *, lenient: bool) -> Any:
-    """The schema with how its JSON is to be written, which it may itself say otherwise."""
-    if not isinstance(schema, dict):
-        schema = {} if schema is True else {"anyOf": []}
-    own = schema.get(GUIDANCE)
-    # A draft's name says nothing here, and one that llguidance does not know it would want to fetch.
-    kept = {key: value for key, value in schema.items() if key not in ("$schema", "$id")}
-    return kept | {GUIDANCE: LAYOUT | ({"lenient": True} if lenient else {}) | (own if isinstance(own, dict) else {})}
-
-
 def _json(schema: Any, *, lenient: bool) -> str:
     import llguidance
 
@@ -79,27 +54,34 @@ def reason(said: str) -> str:
     return found if caret is None else f"{found} (at character {len(caret) - len(caret.lstrip()) - 4})"
 
 
-def failing_place(grammar: Grammar, said: str, failure: Callable[[str], str]) -> str:
-    """Where the fault lies: for a schema the innermost part that fails the same way by itself.
+def fault(grammar: Grammar, said: str, failure: Callable[[str], str]) -> tuple[str, str]:
+    """Where the fault lies, and why: for a schema the innermost part that fails the same way by itself.
 
-    `failure` compiles a text and says what is wrong with it.
+    `said`: what llguidance says of it; `failure` compiles a text and says what is wrong with it.
     """
+    for part in grammar.parts:
+        of_part = failure(source(part))
+        if of_part:
+            return fault(part, of_part, failure)
+    why = reason(said)
+    if "recursion" in why:
+        return grammar.place, "it is nested too deeply"
     if grammar.kind != "json_schema":
-        return grammar.place
+        return grammar.place, why
     root = json.loads(grammar.text)
     shared = {key: root[key] for key in ("$defs", "definitions") if isinstance(root, dict) and key in root}
-    place, part, trials = grammar.place, root, 0
+    place, schema, trials = grammar.place, root, 0
     while True:
-        for path, below in _parts(part):
+        for path, below in _parts(schema):
             trials += 1
             if trials > MAX_TRIALS:
-                return place
+                return place, why
             alone = shared | below if isinstance(below, dict) else below
-            if reason(failure(_json(alone, lenient=grammar.lenient))) == reason(said):
-                place, part = f"{place}.{path}", below
+            if reason(failure(_json(alone, lenient=grammar.lenient))) == why:
+                place, schema = f"{place}.{path}", below
                 break
         else:
-            return place
+            return place, why
 
 
 def _parts(schema: Any) -> Iterator[tuple[str, Any]]:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import logging
-import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
-from time import monotonic, perf_counter
-from typing import NamedTuple
+from time import perf_counter
 
 from radixa.core import tokens as token_ids
 from radixa.core.base import Explanation, FinishReason, SamplingParams
-from radixa.core.errors import ContextTooLong, EngineUnavailable, InvalidRequest, NotFound, RadixaError
+from radixa.core.errors import ContextTooLong, EngineUnavailable, InvalidRequest, RadixaError
 from radixa.engine.base import EngineInfo, EngineOutput, EngineRequest, EngineStats, Fault, TreePage, TreeQuery
 from radixa.engine.batch import build
 from radixa.engine.compiling import Compiling
@@ -24,20 +20,14 @@ from radixa.engine.sampler import Sampled, sample
 from radixa.engine.scheduler import Scheduler
 from radixa.engine.sequence import Sequence
 from radixa.engine.text import TextStream
+from radixa.engine.walks import Walks
 from radixa.kv.base import PrefixCache
 from radixa.models.base import Tokenizer
-from radixa.radix import NodeView
 
 log = logging.getLogger("radixa.engine")
 
 CLOSE_SECONDS = 3.0
 """What an engine that is told to stop may still take to write."""
-
-MAX_WALKS = 4
-"""Walks through one namespace that may be under way; the oldest is forgotten for one more."""
-
-WALK_SECONDS = 60.0
-"""How long a walk may pause."""
 
 
 @dataclass(slots=True)
@@ -52,15 +42,6 @@ class Counters:
     generated_tokens: int = 0
     wanted_tokens: int = 0
     disk_tokens: int = 0
-
-
-class _Walk(NamedTuple):
-    """A walk that goes on: of which namespace, and what is left of it."""
-
-    namespace: str | None
-    rest: Iterator[NodeView]
-    paused: float
-    """When, by the monotonic clock."""
 
 
 @dataclass(slots=True)
@@ -82,8 +63,7 @@ class EngineLoop:
     _sequences: dict[str, Sequence] = field(default_factory=dict)
     stalled: bool = False
     """Whether the last step had nothing to compute, although there are requests."""
-    _walks: dict[int, _Walk] = field(default_factory=dict)
-    """Walks through the tree that go on, by cursor, the oldest first."""
+    _walks: Walks = field(default_factory=Walks)
 
     def __post_init__(self) -> None:
         self.compiling = Compiling(self.grammars)
@@ -205,29 +185,7 @@ class EngineLoop:
 
     def tree(self, wanted: TreeQuery) -> TreePage:
         """The next nodes of a walk. NotFound for a cursor that is not known any more, or is of another namespace's."""
-        if wanted.cursor is None:
-            walk = self.cache.walk(wanted.namespace, levels=wanted.levels, min_tokens=wanted.min_tokens)
-        else:
-            known = self._walks.get(wanted.cursor)
-            if known is None or known.namespace != wanted.namespace:
-                raise NotFound("This walk through the tree is over, or too long ago: begin again.", param="after")
-            walk = known.rest
-            del self._walks[wanted.cursor]
-        nodes = list(islice(walk, wanted.limit))
-        if len(nodes) < wanted.limit:
-            return TreePage(nodes, None)
-        # A number that cannot be guessed, and does not tell how many walks others made.
-        cursor = secrets.randbits(52) + 1
-        self._walks[cursor] = _Walk(wanted.namespace, walk, monotonic())
-        self._end_old_walks(wanted.namespace)
-        return TreePage(nodes, cursor)
-
-    def _end_old_walks(self, namespace: str | None) -> None:
-        """Walks hold on to nodes; and nobody's many walks end another's."""
-        limit = monotonic() - WALK_SECONDS
-        own = [cursor for cursor, walk in self._walks.items() if walk.namespace == namespace]
-        for cursor in own[:-MAX_WALKS] + [c for c, walk in self._walks.items() if walk.paused < limit]:
-            self._walks.pop(cursor, None)
+        return self._walks.page(self.cache, wanted)
 
     def explain(self, token_ids: bytes, namespace: str, *, read: bool) -> Explanation:
         below = self.scheduler.tiering.below(token_ids, namespace) if read and self.cache.shares else 0
@@ -284,7 +242,7 @@ class EngineLoop:
             if isinstance(sampled, Exception):
                 raise sampled
             return self._advance(sequence, sampled) if sequence.max_tokens else self._warmed(sequence)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is logged, and told to whoever asked
             request_id = sequence.request.request_id
             if sequence.lease is not None:
                 self.scheduler.discard(sequence)
@@ -299,7 +257,7 @@ class EngineLoop:
             self._count_found(sequence)
         before = sequence.generated
         text, reason = self._append(sequence, sampled.token)
-        # What is forced needs no logits, so its KV is computed with one step for all. Log-probabilities would need them.
+        # What is forced needs no logits, so its KV is computed in one step for all; log-probabilities would need them.
         if reason is None and sequence.constraint is not None and sampled.logprob is None:
             for token in sequence.constraint.forced():
                 more, reason = self._append(sequence, token)

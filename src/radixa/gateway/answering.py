@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -29,6 +30,7 @@ log = logging.getLogger("radixa.gateway")
 
 MAX_ANSWERS = 128
 """In one request, over all its prompts."""
+_CLIENT_LEFT = 499
 
 
 @dataclass(slots=True)
@@ -48,19 +50,24 @@ class Answering:
 async def begin(gateway: Gateway, request: Request, asked: Asked) -> Answering:
     """Start answering: returns when the first chunk is there, so that until then an error has its own status.
 
-    Where a model's provider fails before it answers, the catalogue's fallbacks for it are asked in turn. From here on
-    the client's leaving cancels the work.
+    Where a model's provider fails before it answers, those of the catalogue's fallbacks for it that the key may use are
+    asked in turn. From here on the client's leaving cancels the work.
     """
     first = gateway.offer(request, asked.model)
     request.watch()
-    failure: RadixaError | None = None
-    for offer in (first, *map(gateway.catalogue.resolve, first.fallbacks)):
+    try:
+        return await _begin_at(gateway, request, asked, first)
+    except _ProviderFailed as failed:
+        failure = failed.error
+    log.warning("request %s: %s failed: %s", request.id, first.id, failure.message)
+    for name in first.fallbacks:
+        # Whatever keeps a fallback from answering, the caller asked for the first: what kept that one is to be said.
         try:
-            return await _begin_at(gateway, request, asked, offer, instead_of=None if offer is first else first)
+            return await _begin_at(gateway, request, asked, gateway.offer(request, name), instead_of=first)
         except _ProviderFailed as failed:
-            failure = failure or failed.error
-            log.warning("request %s: %s failed: %s", request.id, offer.id, failed.error.message)
-    assert failure is not None
+            log.warning("request %s: %s failed too: %s", request.id, name, failed.error.message)
+        except RadixaError as error:
+            log.warning("request %s: %s cannot stand in: %s", request.id, name, error.message)
     raise failure
 
 
@@ -73,7 +80,7 @@ class _ProviderFailed(Exception):
 
 
 async def _begin_at(
-    gateway: Gateway, request: Request, asked: Asked, offer: Offer, instead_of: Offer | None
+    gateway: Gateway, request: Request, asked: Asked, offer: Offer, instead_of: Offer | None = None
 ) -> Answering:
     try:
         provider = gateway.provider(offer)
@@ -114,7 +121,9 @@ async def _begin_at(
         if isinstance(error, (UpstreamError, EngineUnavailable, RateLimited)):
             raise _ProviderFailed(error) from error
         raise
-    whole = request.owns(_accounted(account, meter, count, first, chunks, delivers=asked.stream))
+    whole = request.owns(_accounted(request, account, meter, count, first, chunks, delivers=asked.stream))
+    # It may be over before anybody reads the first of `whole`, which then never runs.
+    request.ends(partial(account.close, meter, _CLIENT_LEFT))
     headers = (*served_by(offer.served_by), *account.headers())
     if instead_of is not None:
         headers += ((b"x-radixa-fallback-from", instead_of.id.encode("ascii", "replace")),)
@@ -222,6 +231,7 @@ async def _numbered(chunks: AsyncIterator[GenerateChunk], offset: int) -> AsyncI
 
 
 async def _accounted(
+    request: Request,
     account: Account,
     meter: Meter,
     count: int,
@@ -234,7 +244,7 @@ async def _accounted(
 
     `delivers`: what was sent before a failure is the caller's; a whole answer that fails is none.
     """
-    status = 499
+    status = _CLIENT_LEFT
     try:
         meter.note(first)
         if meter.complete(count):
@@ -251,6 +261,13 @@ async def _accounted(
         if not delivers:
             account.refund()
         status = error.status
+        raise
+    except asyncio.CancelledError:
+        if not request.left:
+            # The server stops, and says so.
+            status = EngineUnavailable.status
+            if not delivers:
+                account.refund()
         raise
     finally:
         account.close(meter, status)

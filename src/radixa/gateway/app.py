@@ -75,14 +75,16 @@ class App:
             if not request.left:
                 raise
         finally:
-            await request.close()
-            paced.close()
-            self._running.discard(task)
-            seconds = time.perf_counter() - request.started
-            self.gateway.metrics.running.dec()
-            self.gateway.metrics.request(request, route.name, status, seconds, slow=paced.late)
-            span.end(status, seconds)
-            self._access_log(request, route.name, status, seconds)
+            try:
+                await request.close()
+            finally:
+                paced.close()
+                self._running.discard(task)
+                seconds = time.perf_counter() - request.started
+                self.gateway.metrics.running.dec()
+                self.gateway.metrics.request(request, route.name, status, seconds, slow=paced.late)
+                span.end(status, seconds)
+                self._access_log(request, route.name, status, seconds)
 
     async def drain(self, grace_s: float) -> None:
         """Take no new work, and wait for what runs; after `grace_s` end it with an error that says why."""

@@ -15,7 +15,8 @@ from radixa.core.base import Grammar
 from radixa.core.errors import InvalidRequest, unsupported
 from radixa.gateway.base import encode
 from radixa.gateway.errors import contradiction
-from radixa.gateway.presence import NULL
+from radixa.gateway.generation import GenerationBody
+from radixa.gateway.presence import absent
 
 Choices = Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(min_length=1, max_length=10_000)]
 
@@ -23,28 +24,28 @@ Choices = Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(min_length=1,
 class StructuredOutputs(msgspec.Struct, frozen=True):
     """vLLM's."""
 
-    json: msgspec.Raw = NULL
+    json: msgspec.Raw = msgspec.field(default_factory=absent)
     regex: str | None = None
     choice: Choices | None = None
     json_object: bool | None = None
     grammar: str | None = None
 
 
-class Constraints(msgspec.Struct, frozen=True, kw_only=True):
+class ConstrainedBody(GenerationBody, frozen=True, kw_only=True):
     """At most one of them may be given. A schema is an object, or the same as a text."""
 
     regex: str | None = None
-    json_schema: msgspec.Raw = NULL
+    json_schema: msgspec.Raw = msgspec.field(default_factory=absent)
     choices: Choices | None = None
     ebnf: str | None = None
     guided_regex: str | None = None
-    guided_json: msgspec.Raw = NULL
+    guided_json: msgspec.Raw = msgspec.field(default_factory=absent)
     guided_choice: Choices | None = None
     guided_grammar: str | None = None
     structured_outputs: StructuredOutputs | None = None
 
 
-def grammar(body: Constraints, *, other: str = "") -> Grammar | None:
+def grammar(body: ConstrainedBody, *, other: str = "") -> Grammar | None:
     """The one constraint of a body. InvalidRequest where there are several, or one that is none.
 
     `other`: a field of the body that says what the answer must be as well; empty where there is none.
@@ -56,12 +57,12 @@ def grammar(body: Constraints, *, other: str = "") -> Grammar | None:
     return found[0][1] if found else None
 
 
-def _given(body: Constraints) -> Iterator[tuple[str, Grammar]]:
+def _given(body: ConstrainedBody) -> Iterator[tuple[str, Grammar]]:
     for place, pattern in (("regex", body.regex), ("guided_regex", body.guided_regex)):
         if pattern is not None:
             yield place, Grammar("regex", pattern, place)
     for place, schema in (("json_schema", body.json_schema), ("guided_json", body.guided_json)):
-        if bytes(schema) != NULL:
+        if bytes(schema) != b"null":
             yield place, _schema(schema, place)
     for place, choices in (("choices", body.choices), ("guided_choice", body.guided_choice)):
         if choices is not None:
@@ -77,7 +78,7 @@ def _structured(given: StructuredOutputs) -> Iterator[tuple[str, Grammar]]:
     where = "structured_outputs"
     if given.regex is not None:
         yield f"{where}.regex", Grammar("regex", given.regex, f"{where}.regex")
-    if bytes(given.json) != NULL:
+    if bytes(given.json) != b"null":
         yield f"{where}.json", _schema(given.json, f"{where}.json")
     if given.choice is not None:
         yield f"{where}.choice", _choices(given.choice, f"{where}.choice")

@@ -9,7 +9,6 @@ from msgspec import Meta
 
 from radixa.core.base import Grammar, SamplingParams
 from radixa.core.errors import InvalidRequest, shown
-from radixa.gateway.constraints import Constraints
 from radixa.gateway.errors import contradiction
 from radixa.gateway.request import whole
 from radixa.gateway.wishes import CacheWishes
@@ -43,7 +42,7 @@ class Envelope(CacheWishes, frozen=True, kw_only=True):
         return self.stream_options is not None and bool(self.stream_options.include_usage)
 
 
-class GenerationBody(Envelope, Constraints, frozen=True, kw_only=True):
+class GenerationBody(Envelope, frozen=True, kw_only=True):
     """Fields of both APIs. Those nobody knows are ignored; `null` is the same as absent, as at OpenAI."""
 
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None

@@ -74,7 +74,7 @@ class Meter:
         """Whether all `answers` have ended and their usage is known: nothing that costs comes any more."""
         if self._prompts:
             return len(self._ended) == answers
-        return bool(self._usages) and len(self._ended) >= answers
+        return len(self._ended) >= answers and len(self._billed()) >= answers // self._n
 
     def total(self) -> Usage:
         """The request's usage so far, over all prompts and answers."""

@@ -22,6 +22,12 @@ Json = dict[str, Any]
 _SCHEMAS = "#/components/schemas/{name}"
 _KEYED, _ADMIN, _BODY, _QUERY = (401, 503), (403,), (400, 408, 413), (400,)
 _FORWARDED = (400, 404, 429, 502, 503, 504)
+_EVENT: Json = {
+    "type": "object",
+    "description": "Each event of the stream.",
+    "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
+    "required": ["data"],
+}
 _ERRORS = {
     "400": "A field is missing, of the wrong type or out of range; `param` names it.",
     "401": "No API key, or none that works.",
@@ -115,7 +121,7 @@ def _parameter(one: Parameter, schemas: _Schemas) -> Json:
 def _responses(route: Route, made: Operation, schemas: _Schemas) -> Iterator[tuple[str, Json]]:
     content = {made.content_type: {"schema": schemas.of(made.answer)}}
     if made.streams:
-        content["text/event-stream"] = {"schema": {"type": "string"}}
+        content["text/event-stream"] = {"schema": _EVENT}
     yield "200", {"description": "The answer.", "content": content}
     for status, kind in made.others.items():
         yield str(status), {"description": _ERRORS[str(status)], "content": _json(schemas.of(kind))}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -53,6 +54,7 @@ class Request:
         self._soon: asyncio.TimerHandle | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._streams: list[AsyncIterator[Any]] = []
+        self._ends: list[Callable[[], None]] = []
         self._identity: Identity | None = None
         self.offer: Offer | None = None
         """The model that was asked last; None until the request was let through to one."""
@@ -161,14 +163,22 @@ class Request:
         self._streams.append(stream)
         return stream
 
+    def ends(self, end: Callable[[], None]) -> None:
+        """Call `end` when this request is over and its streams are closed. A stream that nobody began to read has no
+        other end."""
+        self._ends.append(end)
+
     async def close(self) -> None:
         if self._soon is not None:
             self._soon.cancel()
         if self._watcher is not None:
             self._watcher.cancel()
-        for stream in self._streams:
-            async with closing(stream):
-                pass
+        # Each of them, also where one fails or is cancelled.
+        async with AsyncExitStack() as over:
+            for end in self._ends:
+                over.callback(end)
+            for stream in reversed(self._streams):
+                over.push_async_exit(closing(stream))
 
 
 def integer(query: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:

@@ -1,4 +1,4 @@
-"""What a program's parts hand each other: prompts, options, answers, and the protocols of back ends and chat formats."""
+"""What a program's parts hand each other: prompts, options, answers; and what back ends and chat formats have to do."""
 
 from __future__ import annotations
 
@@ -102,8 +102,10 @@ Listener = Callable[[str], bool]
 class ChatFormat(Protocol):
     """How a model writes the turns of a conversation as one text."""
 
-    trims: bool
-    """White space around a turn's content is not part of it."""
+    @property
+    def trims(self) -> bool:
+        """White space around a turn's content is not part of it."""
+        ...
 
     def opened(self, text: str, turns: Sequence[Turn], role: str, *, generating: bool) -> str:
         """`text`, in which `turns` are finished, with the beginning of the next turn.

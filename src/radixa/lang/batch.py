@@ -20,9 +20,8 @@ def run_all(work: Sequence[Work], num_threads: int | Literal["auto"], progress_b
 
     The work starts at once. What has not started is dropped where the caller stops reading, or one of them raises.
     """
-    if num_threads == "auto":
-        num_threads = max(LEAST_THREADS, THREADS_A_CORE * (os.cpu_count() or 1))
-    pool = ThreadPoolExecutor(max(1, min(num_threads, len(work))), thread_name_prefix="radixa-batch")
+    most = max(LEAST_THREADS, THREADS_A_CORE * (os.cpu_count() or 1)) if num_threads == "auto" else num_threads
+    pool = ThreadPoolExecutor(max(1, min(most, len(work))), thread_name_prefix="radixa-batch")
     return _results(pool, [pool.submit(one) for one in work], progress_bar)
 
 

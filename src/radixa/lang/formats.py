@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from radixa.core.errors import CallFailed, InvalidRequest
+from radixa.core.errors import InvalidRequest
 from radixa.lang.base import ChatFormat, Turn
 
 Render = Callable[[Sequence[Turn], bool], str]
 """The template: turns, and whether the next answer is opened after them. InvalidRequest where it refuses them."""
 
 ROLES = ("system", "user", "assistant")
-_REFUSED = (InvalidRequest, CallFailed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ class RenderedFormat:
         for attempt in attempts:
             try:
                 before, found, _ = self.render(attempt, False).partition(_MARK)
-            except _REFUSED:
+            except InvalidRequest:
                 continue
             if found:
                 return before
@@ -91,7 +90,7 @@ def learned(render: Render) -> ChatFormat:
     trims = _trims(render)
     try:
         found = _pieces(render, trims)
-    except (*_REFUSED, ValueError):
+    except (InvalidRequest, ValueError):
         return RenderedFormat(render, trims)
     return found if _holds(found, render) else RenderedFormat(render, trims)
 
@@ -140,7 +139,7 @@ def _holds(found: PiecedFormat, render: Render) -> bool:
 def _trims(render: Render) -> bool:
     try:
         return f" {_MARK} " not in render([Turn("user", f" {_MARK} ")], False)
-    except _REFUSED:
+    except InvalidRequest:
         return False
 
 

@@ -6,7 +6,7 @@ import http.client
 import json
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -47,7 +47,7 @@ class Http:
     def delete(self, path: str) -> Any:
         return self._json("DELETE", path, None)
 
-    def events(self, path: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def events(self, path: str, body: Mapping[str, Any]) -> Generator[dict[str, Any]]:
         """The objects of an event stream. Closing the iterator closes the connection, which ends the server's work."""
         with self._answer("POST", path, body) as (response, done):
             for line in response:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Literal, TypeVar, overload
 
 from radixa.core.errors import InvalidRequest
+from radixa.lang.executor import Executor
 from radixa.lang.expressions import (
     Append,
     Begin,
@@ -18,7 +19,6 @@ from radixa.lang.expressions import (
     expression,
 )
 from radixa.lang.expressions import Sequence as Several
-from radixa.lang.executor import Executor
 
 T = TypeVar("T")
 

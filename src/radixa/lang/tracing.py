@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os.path
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -78,7 +78,8 @@ def warm_common_prefix(func: Callable[..., Any], batch: Sequence[Mapping[str, An
     Each of the two is run twice then: up to its first answer, and for good.
     """
     texts = [traced(func, arguments, backend).text for arguments in batch[:2]]
-    shared = os.path.commonprefix(texts)
+    same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(*texts, strict=False))
+    shared = "".join(character for character, _ in same)
     if len(shared) < LEAST_CHARACTERS:
         return ""
     backend.warm(Prompt(shared))

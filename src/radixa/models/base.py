@@ -123,6 +123,13 @@ class Tokenizer(Protocol):
 class ChatTemplate(Protocol):
     """Messages to the prompt text a model was trained on."""
 
-    def render(self, messages: Sequence[Message], *, add_generation_prompt: bool = True) -> str:
-        """InvalidRequest where the template refuses the messages (it says why)."""
+    source: str
+    """The template itself; empty where there is none."""
+    takes_tools: bool
+    """Whether it has a place for tools."""
+
+    def render(
+        self, messages: Sequence[Message], *, add_generation_prompt: bool = True, tools: Sequence[dict[str, Any]] = ()
+    ) -> str:
+        """InvalidRequest where the template refuses the messages (it says why). `tools` as OpenAI's API has them."""
         ...

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import jinja2.meta
 import jinja2.nodes
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
@@ -60,28 +61,31 @@ class FolderChatTemplate:
 
     def __init__(self, source: str | None, special_tokens: dict[str, str], folder: Path) -> None:
         self._special_tokens = special_tokens
+        self.source = source or ""
+        self.takes_tools = False
         self._template: jinja2.Template | None = None
         if source is not None:
             try:
-                self._template = _environment().from_string(source)
+                environment = _environment()
+                self._template = environment.from_string(source)
+                self.takes_tools = "tools" in jinja2.meta.find_undeclared_variables(environment.parse(source))
             except jinja2.TemplateSyntaxError as error:
                 raise ModelError(
                     f"the chat template in {folder} is not valid (line {error.lineno}): {error}"
                 ) from error
 
-    def render(self, messages: Sequence[Message], *, add_generation_prompt: bool = True) -> str:
+    def render(
+        self, messages: Sequence[Message], *, add_generation_prompt: bool = True, tools: Sequence[dict[str, Any]] = ()
+    ) -> str:
         """The prompt text. InvalidRequest where the template refuses the messages, in its own words."""
         if self._template is None:
             raise InvalidRequest(
                 "this model has no chat template; send a plain prompt (/v1/completions)", param="model"
             )
-        turns = [
-            {"role": m.role, "content": m.content} | ({"name": m.name} if m.name is not None else {}) for m in messages
-        ]
         try:
             return self._template.render(
-                messages=turns,
-                tools=None,
+                messages=list(map(_turn, messages)),
+                tools=list(tools) or None,
                 documents=None,
                 add_generation_prompt=add_generation_prompt,
                 **self._special_tokens,
@@ -90,6 +94,21 @@ class FolderChatTemplate:
             raise InvalidRequest(
                 f"the model's chat template refuses these messages: {error}", param="messages"
             ) from error
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    """A message as templates expect it: what it does not have is not there."""
+    found: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.name is not None:
+        found["name"] = message.name
+    if message.tool_calls:
+        found["tool_calls"] = [
+            {"type": "function", "id": c.id, "function": {"name": c.name, "arguments": json.loads(bytes(c.arguments))}}
+            for c in message.tool_calls
+        ]
+    if message.tool_call_id is not None:
+        found["tool_call_id"] = message.tool_call_id
+    return found
 
 
 def _environment() -> ImmutableSandboxedEnvironment:

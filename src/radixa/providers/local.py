@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -14,9 +14,11 @@ from radixa.core.base import Dialect, GenerateChunk, GenerateRequest, Message, S
 from radixa.core.errors import ContextTooLong, InvalidRequest, unsupported
 from radixa.engine.base import Engine, EngineRequest
 from radixa.models.base import ChatTemplate, Tokenizer
+from radixa.models.tools.select import tool_form
 from radixa.providers.base import Embedded, EmbedRequest, Server
-from radixa.providers.plain import plain_messages
+from radixa.providers.plain import plain
 from radixa.providers.prompt import Prompt, of_messages, of_text
+from radixa.providers.shape import Calls, Shape, offered, shape
 from radixa.providers.streams import closing, merged
 
 T = TypeVar("T")
@@ -33,6 +35,7 @@ class LocalProvider:
         self.engine = engine
         self.tokenizer = tokenizer
         self._template = template
+        self._form = tool_form(template)
         self._threads = ThreadPoolExecutor(TOKENISER_THREADS, thread_name_prefix="tokenise")
 
     @property
@@ -64,7 +67,8 @@ class LocalProvider:
         if prompt is None:
             prompt = await self.prepare(request)
         sampling = self._fitted(request, prompt.tokens)
-        answers = [self._answer(request, prompt, sampling, index) for index in range(request.n)]
+        shape = await self._in_thread(lambda: self._shape(request, sampling))
+        answers = [self._answer(request, prompt, shape, index) for index in range(request.n)]
         async with closing(merged(answers)) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -87,15 +91,47 @@ class LocalProvider:
         if request.prompt is not None:
             return of_text(self.tokenizer, self._text(request.prompt))
         assert request.conversation is not None
-        messages = plain_messages(request.conversation)
-        text = self._text(messages, add_generation_prompt)
-        return of_messages(self.tokenizer, self._template, messages, text, add_generation_prompt=add_generation_prompt)
+        found = plain(request.conversation)
+        tools = offered(request.conversation.tools)
+        messages = tuple(self._form.messages(found.messages, tools))
+        # A form may put a message of its own before the caller's.
+        origins: list[int | None] = [*[None] * (len(messages) - len(found.messages)), *found.origins]
+        specs = [tool.spec() for tool in tools] if self._form.in_template else []
+        text = self._text(messages, add_generation_prompt, specs)
+        return of_messages(
+            self.tokenizer,
+            self._template,
+            messages,
+            text,
+            add_generation_prompt=add_generation_prompt,
+            tools=specs,
+            origins=origins,
+        )
 
-    def _text(self, content: str | tuple[Message, ...], add_generation_prompt: bool = True) -> str:
+    def _shape(self, request: GenerateRequest, sampling: SamplingParams) -> Shape:
+        return shape(sampling, request.conversation, self._form, self._special.get)
+
+    @cached_property
+    def _special(self) -> dict[str, int]:
+        """The special tokens' ids, by how they are written."""
+        ids = range(self.tokenizer.vocab_size)
+        return {
+            self.tokenizer.token_bytes(token_id).decode("utf-8", "replace"): token_id
+            for token_id in ids
+            if self.tokenizer.is_special(token_id)
+        }
+
+    def _text(
+        self,
+        content: str | tuple[Message, ...],
+        add_generation_prompt: bool = True,
+        tools: Sequence[dict[str, Any]] = (),
+    ) -> str:
         if isinstance(content, str):
             text, field = content, "prompt"
         else:
-            text, field = self._template.render(content, add_generation_prompt=add_generation_prompt), "messages"
+            text = self._template.render(content, add_generation_prompt=add_generation_prompt, tools=tools)
+            field = "messages"
         self._check_length(text, field)
         return text
 
@@ -160,9 +196,10 @@ class LocalProvider:
         )
 
     async def _answer(
-        self, request: GenerateRequest, prompt: Prompt, sampling: SamplingParams, index: int
+        self, request: GenerateRequest, prompt: Prompt, shape: Shape, index: int
     ) -> AsyncIterator[GenerateChunk]:
         """One of the `n` answers. With a seed each gets its own, or they would all be the same."""
+        sampling, calls = shape.sampling, Calls(shape.form)
         if index and sampling.seed is not None:
             sampling = msgspec.structs.replace(sampling, seed=sampling.seed + index)
         wanted = EngineRequest(
@@ -175,13 +212,15 @@ class LocalProvider:
         )
         async with closing(self.engine.generate(wanted)) as outputs:
             async for output in outputs:
+                text, called, reason = calls.read(output.text, output.finish_reason)
                 yield GenerateChunk(
                     index=index,
-                    text=output.text,
+                    text=text,
                     token_ids=output.token_ids,
                     logprobs=None if output.logprobs is None else tuple(map(self._logprob, output.logprobs)),
-                    finish_reason=output.finish_reason,
+                    finish_reason=reason,
                     usage=output.usage,
+                    tool_calls=called,
                 )
 
     def _logprob(self, found: TokenLogprob) -> TextLogprob:

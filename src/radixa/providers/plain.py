@@ -1,28 +1,60 @@
-"""A conversation as the chat template of a plain model takes it: roles and text."""
+"""A conversation as a model's chat template takes it: roles and text, tool calls and what they came to."""
 
 from __future__ import annotations
 
-from radixa.core.base import Message
-from radixa.core.conversation import Conversation, ConversationMessage, Image, Opaque, Text, Thinking, ToolCall
-from radixa.core.errors import InvalidRequest, shown, unsupported
+from collections.abc import Iterator
+from typing import NamedTuple
 
-NO_TOOLS = "the embedded engine calls no tools. Describe them in the prompt instead."
+import msgspec
+
+from radixa.core.base import Message, ToolUse
+from radixa.core.conversation import (
+    Conversation,
+    ConversationMessage,
+    Image,
+    Opaque,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
+from radixa.core.errors import InvalidRequest, shown
+
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class Plain(NamedTuple):
+    """Messages of text, and of which message of the conversation each is a part."""
+
+    messages: tuple[Message, ...]
+    origins: tuple[int, ...]
 
 
 def plain_messages(conversation: Conversation) -> tuple[Message, ...]:
-    """Messages of text alone, their parts joined. InvalidRequest for what would have to be left out of the prompt.
+    """Messages of text alone, their parts joined. InvalidRequest for what would have to be left out of the prompt."""
+    return plain(conversation).messages
+
+
+def plain(conversation: Conversation) -> Plain:
+    """The same with their origins: what several tools answered within one message are several here.
 
     Thoughts of earlier answers are left out, as the providers that think leave them out.
     """
-    if conversation.tools:
-        raise unsupported("tools", NO_TOOLS)
-    if conversation.response_format is not None:
-        raise unsupported("response_format", 'the embedded engine answers in plain text only: {"type": "text"}.')
-    return tuple(_plain(message, conversation.place(i)) for i, message in enumerate(conversation.messages))
+    names = {
+        part.id: part.name for message in conversation.messages for part in message.parts if isinstance(part, ToolCall)
+    }
+    found = [
+        (plain_message, i)
+        for i, message in enumerate(conversation.messages)
+        for plain_message in _plain(message, conversation.place(i), names)
+    ]
+    return Plain(tuple(message for message, _ in found), tuple(origin for _, origin in found))
 
 
-def _plain(message: ConversationMessage, place: str) -> Message:
-    texts = []
+def _plain(message: ConversationMessage, place: str, names: dict[str, str]) -> Iterator[Message]:
+    texts: list[str] = []
+    calls: list[ToolUse] = []
+    results = 0
     for j, part in enumerate(message.parts):
         match part:
             case Text():
@@ -30,19 +62,39 @@ def _plain(message: ConversationMessage, place: str) -> Message:
             case Thinking():
                 pass
             case ToolCall():
-                raise unsupported(
-                    f"{place}.tool_calls", "the embedded engine calls no tools. Write the call as text instead."
-                )
+                calls.append(ToolUse(part.id, part.name, _arguments(part, place)))
             case Image():
                 raise _unread(f"{place}.content[{j}]", "image")
             case Opaque():
                 raise _unread(f"{place}.content[{j}]", part.type)
             case _:
-                for k, inner in enumerate(part.content):
-                    if isinstance(inner, Image):
-                        raise _unread(f"{place}.content[{j}].content[{k}]", "image")
-                    texts.append(inner.text)
-    return Message(role=message.role, content="".join(texts), name=message.name)
+                # Results come first, as templates want them: right after the calls.
+                results += 1
+                name = message.name or names.get(part.call_id)
+                yield Message("tool", _result(part, f"{place}.content[{j}]"), name, tool_call_id=part.call_id)
+    if texts or calls or not results:
+        yield Message(message.role, "".join(texts), message.name, tuple(calls))
+
+
+def _arguments(call: ToolCall, place: str) -> msgspec.Raw:
+    try:
+        _object(call.arguments or "{}")
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise InvalidRequest(
+            f"Invalid arguments of '{shown(call.name)}' in '{place}': they must be the JSON of an object ({error}).",
+            param=place,
+            code="invalid_value",
+        ) from error
+    return msgspec.Raw((call.arguments or "{}").encode())
+
+
+def _result(part: ToolResult, place: str) -> str:
+    texts = []
+    for k, inner in enumerate(part.content):
+        if isinstance(inner, Image):
+            raise _unread(f"{place}.content[{k}]", "image")
+        texts.append(inner.text)
+    return "".join(texts)
 
 
 def _unread(place: str, kind: str) -> InvalidRequest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from radixa.core.base import Message, Role
 from radixa.core.tokens import count
@@ -40,10 +41,21 @@ def of_text(tokenizer: Tokenizer, text: str) -> Prompt:
 
 
 def of_messages(
-    tokenizer: Tokenizer, template: ChatTemplate, messages: Sequence[Message], text: str, *, add_generation_prompt: bool
+    tokenizer: Tokenizer,
+    template: ChatTemplate,
+    messages: Sequence[Message],
+    text: str,
+    *,
+    add_generation_prompt: bool,
+    tools: Sequence[dict[str, Any]] = (),
+    origins: Sequence[int | None] | None = None,
 ) -> Prompt:
-    """`text`: what the template rendered of the messages."""
-    found = turns(template, messages, text, add_generation_prompt=add_generation_prompt)
+    """`text`: what the template rendered of the messages and tools.
+
+    `origins`: which of the caller's messages each one is a part of, None for one that is none of theirs; where it is
+    not given they are the caller's own.
+    """
+    found = turns(template, messages, text, add_generation_prompt=add_generation_prompt, tools=tools)
     ends = spans(found, messages, text)
     places = sorted({*(end for end, _ in ends), *(turn.start for turn in found), *(turn.end for turn in found)})
     ids, tokens = tokenizer.locate(text, places)
@@ -51,7 +63,11 @@ def of_messages(
     return Prompt(
         token_ids=ids,
         spans=_increasing([(at[end], role) for end, role in ends]),
-        turns=tuple(Turn(at[turn.start], at[turn.end], turn.message) for turn in found),
+        turns=tuple(
+            Turn(at[turn.start], at[turn.end], origin)
+            for turn in found
+            if (origin := turn.message if origins is None else origins[turn.message]) is not None
+        ),
         opening=at[found[0].start] if found else 0,
     )
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
 
 from radixa.core.base import Message, Role
 from radixa.core.errors import InvalidRequest
@@ -37,15 +39,22 @@ class Turn(NamedTuple):
     message: int
 
 
-def turns(template: ChatTemplate, messages: Sequence[Message], text: str, *, add_generation_prompt: bool) -> list[Turn]:
+def turns(
+    template: ChatTemplate,
+    messages: Sequence[Message],
+    text: str,
+    *,
+    add_generation_prompt: bool,
+    tools: Sequence[dict[str, Any]] = (),
+) -> list[Turn]:
     """Where the contents of `messages` stand in `text`, which `template` rendered of them, in the order of the text.
 
     A message that the template changed beyond trimming it, or left out, is missing.
     """
-    marked = [Message(m.role, f"\x00{i}\x00", m.name) for i, m in enumerate(messages)]
+    marked = [replace(m, content=f"\x00{i}\x00") for i, m in enumerate(messages)]
     try:
         # A template that looks into a content may refuse the marks.
-        pieces = _MARK.split(template.render(marked, add_generation_prompt=add_generation_prompt))
+        pieces = _MARK.split(template.render(marked, add_generation_prompt=add_generation_prompt, tools=tools))
     except InvalidRequest:
         pieces = []
     found = _between(pieces, messages, text)

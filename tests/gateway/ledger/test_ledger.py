@@ -275,3 +275,30 @@ def test_frames_hold_nothing_but_counts_and_names() -> None:
     assert texts == {
         "request_id", "account_id", "key_id", "session_id", "model", "served_by", "provider", "fallback_from"
     }  # fmt: skip
+
+
+def test_a_file_that_goes_while_it_is_looked_for_is_nobodys(book: SqlLedger, folder: Path) -> None:
+    left = new_file(folder)
+    os.write(left.descriptor, frame(row("req_1")))
+    left.release()
+    # A name in the folder with nothing behind it, as when another server removes its file in that moment.
+    (folder / "0.wal").symlink_to(folder / "gone")
+    assert recover(book, folder) == 1
+    assert ids(book) == ["req_1"]
+
+
+def test_a_file_can_be_emptied_only_once_it_is_sealed_to_the_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever empties a file closes it: nothing may be done to it after that."""
+    journal = Journal(folder)
+    journal.append(frame(row("req_1")))
+    sync, seen = os.fsync, []
+
+    def watched(descriptor: int) -> None:
+        seen.append(len(journal.sealed))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    journal.seal()
+    assert set(seen) == {0}
+    assert len(journal.sealed) == 1
+    journal.release()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -317,3 +318,25 @@ def test_the_scopes_of_a_request() -> None:
     assert [b.kind for b in bounds_of(nobody.identity, "m", nobody.limits)] == ["model", "account"]
     assert bound_of("acct_1") == Bound("account", "a:acct_1", Limits())
     assert NOON % 1000 == 0
+
+
+async def test_an_account_that_is_forgotten_while_a_key_is_read_is_read_again(
+    local: LocalLimiter, ledger: Ledger, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (await local.reserve(wanted(cost=1, allowance=100))).settle(0, 1)
+    time.now += 11 * 60_000
+    ledger.accounts["acct_1"] = 90
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slowly(key_id: str, since: int) -> int:
+        begun.set()
+        return 0 if go_on.wait(20) else 1
+
+    monkeypatch.setattr(local, "_spending", Spending(ledger.spending.account, slowly))
+    asking = asyncio.ensure_future(local.reserve(wanted(cost=20, allowance=100, key="key_2")))
+    await asyncio.sleep(0)
+    assert await asyncio.to_thread(begun.wait, 20)
+    await local._save()
+    go_on.set()
+    with pytest.raises(QuotaExceeded):
+        await asking

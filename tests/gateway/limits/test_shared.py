@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -195,3 +196,23 @@ async def test_what_nothing_limits_costs_no_database(shared: SharedLimiter, post
 
 def test_a_database_server_says_which_limiter(postgres_store: SqlStore, ledger: Ledger) -> None:
     assert isinstance(limiter_for(postgres_store, ledger.spending), SharedLimiter)
+
+
+async def test_a_client_that_leaves_in_the_moment_of_its_answer_is_refunded(
+    shared: SharedLimiter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = wanted(rpm=5, concurrency=5)
+    waiting = asyncio.ensure_future(shared.reserve(request))
+    tell = shared._tell
+
+    def told_and_left(*told: Any) -> None:
+        tell(*told)
+        waiting.cancel()
+
+    monkeypatch.setattr(shared, "_tell", told_and_left)
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    while shared._working is not None and not shared._working.done():
+        await shared._working
+    _, [model, *_] = await shared.look(bounds_of(request.identity, request.model, request.limits))
+    assert (model.requests.total, model.running) == (0, {})

@@ -9,8 +9,13 @@ import pytest
 
 from radixa.core.base import GenerateChunk
 from radixa.core.config import ProviderConfig
-from radixa.core.errors import RadixaError, RateLimited, UpstreamError, UpstreamRefused, UpstreamTimeout
+from radixa.core.errors import InvalidRequest, RadixaError, RateLimited, UpstreamError, UpstreamRefused, UpstreamTimeout
+from radixa.providers.openai.choices import ChoicesReader
 from radixa.providers.openai.provider import OpenAIProvider
+from radixa.providers.openai.reading import Answer
+from radixa.providers.openai.responses import ResponsesReader
+from radixa.providers.openai.usage import read_usage
+from radixa.providers.upstream.sse import ServerEvent
 from tests.providers.openai.calls import KEY, LONG, answer, chat, provider_on, raw, text, typed, usage, user
 from tests.upstreams.base import Fault, until
 from tests.upstreams.openai import OpenAIStandIn
@@ -324,3 +329,42 @@ async def test_conversations_stay_at_their_replica() -> None:
         seen = [{asked.json["messages"][0]["content"][0] for asked in server.requests} for server in (one, two)]
         assert sorted(seen, key=min) == [{"a"}, {"b"}]
         await provider.close()
+
+
+# ---- bytes that are no answer
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b'{"choices": [{"index": 0, "delta": {"content": "\xff"}}]}', b'{"choices": ' + b"[" * 5000, b'{"usage": "\xff"'],
+)
+@pytest.mark.parametrize("in_raw", [False, True])
+def test_a_piece_that_is_no_text_is_the_upstreams_failure(data: bytes, in_raw: bool) -> None:
+    reader = ChoicesReader(Answer("acme", KEY, "ACME_KEY", b"{}"), "chat", 1, raw=in_raw, show_usage=False)
+    with pytest.raises(UpstreamError):
+        reader.read(ServerEvent("", data))
+
+
+@pytest.mark.parametrize("data", [b'{"type": "response.output_text.delta", "delta": "\xff"}', b'{"type": 5}'])
+def test_an_event_that_is_no_text_is_the_upstreams_failure(data: bytes) -> None:
+    with pytest.raises(UpstreamError):
+        ResponsesReader(Answer("acme", KEY, "ACME_KEY", b"{}")).read(ServerEvent("", data))
+
+
+def test_a_usage_that_is_no_text_is_none() -> None:
+    assert read_usage(b'{"prompt_tokens": "\xff"}', "acme") is None
+
+
+async def test_an_error_that_is_no_text_is_one_all_the_same() -> None:
+    error, _ = await failing(Fault("status", status=500, body=b'{"error": {"message": "\xff"}}'))
+    assert isinstance(error, UpstreamError)
+    assert error.status == 502
+
+
+async def test_marks_in_a_body_that_is_nested_too_deeply_are_the_callers_mistake() -> None:
+    deep: Any = [{"type": "text", "text": "say 5", "cache_control": {"type": "ephemeral"}}]
+    for _ in range(900):
+        deep = [deep]
+    async with provider_on(OpenAIStandIn("deepseek")) as provider:
+        with pytest.raises(InvalidRequest, match="nested too deeply"):
+            await answer(provider, raw({"messages": deep}))

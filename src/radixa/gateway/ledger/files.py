@@ -75,7 +75,11 @@ def claim(folder: Path) -> list[HeldFile]:
         return found
     with _gate(folder):
         for path in sorted(folder.glob(f"*{SUFFIX}")):
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            except FileNotFoundError:
+                # Its process has emptied it meanwhile.
+                continue
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -26,6 +26,7 @@ class Journal:
         """Files that are written no more, oldest first."""
         self._full_bytes = full_bytes
         self._lock = threading.Lock()
+        self._sealing = threading.Lock()
         self._current = new_file(folder)
         self._unsynced = False
         self._closed = False
@@ -69,15 +70,19 @@ class Journal:
         OSError where there cannot be a new file; then the present one goes on.
         """
         least = self._full_bytes if full else 1
-        if self._current.size < least:
-            return
-        fresh = new_file(self.folder)
-        with self._lock:
-            done, self._current = self._current, fresh
-            self.sealed.append(done)
-        if done.torn:
-            os.ftruncate(done.descriptor, done.size)
-        os.fsync(done.descriptor)
+        with self._sealing:
+            if self._current.size < least:
+                return
+            fresh = new_file(self.folder)
+            with self._lock:
+                done, self._current = self._current, fresh
+            try:
+                if done.torn:
+                    os.ftruncate(done.descriptor, done.size)
+                os.fsync(done.descriptor)
+            finally:
+                # Only now: whoever empties it closes it.
+                self.sealed.append(done)
 
     def sync(self) -> None:
         """What was appended outlives the machine's death when this returns. OSError where the disk fails."""

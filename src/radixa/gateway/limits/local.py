@@ -54,12 +54,14 @@ class LocalLimiter:
 
     async def reserve(self, wanted: Wanted) -> Reservation:
         bounds = bounds_of(wanted.identity, wanted.model, wanted.limits)
-        scopes = [self._scope(bound.name) for bound in bounds]
-        for bound, scope in zip(bounds, scopes, strict=True):
-            if scope.spent is None and bound.kind != "model":
-                await self._load(bound)
-        # Whatever was waited for, the scopes may be others now.
-        scopes = [self._scope(bound.name) for bound in bounds]
+        while True:
+            scopes = [self._scope(bound.name) for bound in bounds]
+            pairs = zip(bounds, scopes, strict=True)
+            unread = next((b for b, scope in pairs if scope.spent is None and b.kind != "model"), None)
+            if unread is None:
+                break
+            # Whatever was waited for, the scopes may be others then.
+            await self._load(unread)
         now = self._advance(scopes)
         error = decide.refusal(wanted, bounds, scopes, now)
         if error is not None:

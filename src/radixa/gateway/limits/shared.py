@@ -82,7 +82,13 @@ class SharedLimiter:
         answer: asyncio.Future[tuple[Taken, Standing]] = asyncio.get_running_loop().create_future()
         self._batch.asks.append(_Ask(wanted, bounds, answer))
         self._work()
-        taken, standing = await answer
+        try:
+            taken, standing = await answer
+        except asyncio.CancelledError:
+            if not answer.cancelled() and answer.exception() is None:
+                # Decided just before its client left: nobody else will end it.
+                self._end(Change(answer.result()[0], 0, 0, 0))
+            raise
         return Reservation(taken, self._end, lambda: standing)
 
     async def look(self, bounds: Sequence[Bound]) -> tuple[int, list[Scope]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Literal
 
 import msgspec
@@ -46,6 +47,9 @@ async def warm(gateway: Gateway, request: Request) -> Response:
         meter = Meter(offer, request.started, 1, [prompt], local.tokenizer)
         async for chunk in request.owns(local.generate(asked, prompt)):
             meter.note(chunk)
+    except asyncio.CancelledError:
+        account.abandon()
+        raise
     except BaseException:
         account.refund()
         raise

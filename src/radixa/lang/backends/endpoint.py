@@ -6,15 +6,17 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 from urllib.parse import quote
 
 from radixa.core.errors import CallFailed, InvalidRequest
-from radixa.lang.base import Answer, Listener, Options, Prompt, Turn
+from radixa.lang.base import Answer, ChatFormat, Listener, Options, Prompt, Turn
+from radixa.lang.formats import learned
 from radixa.lang.http import Http
 from radixa.lang.scoring import CERTAIN
 from radixa.lang.text_backend import TextBackend, fields
+from radixa.lang.usage import figures
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 PAGE = 5_000
@@ -63,10 +65,23 @@ class RuntimeEndpoint(TextBackend):
             )
         return name
 
+    @cached_property
+    def format(self) -> ChatFormat:
+        # A model that cannot be asked is said before, and not taken for a template that refuses its messages.
+        return learned(partial(self._rendered, self.model))
+
     def render(self, turns: Sequence[Turn], add_generation_prompt: bool) -> str:
+        return self._rendered(self.model, turns, add_generation_prompt)
+
+    def _rendered(self, model: str, turns: Sequence[Turn], add_generation_prompt: bool) -> str:
         body = {"messages": [turn.body() for turn in turns], "add_generation_prompt": add_generation_prompt}
-        ids = self.http.post("/v1/tokenize", {"model": self.model, **body})["tokens"]
-        return str(self.http.post("/v1/detokenize", {"model": self.model, "tokens": ids})["text"])
+        try:
+            ids = self.http.post("/v1/tokenize", {"model": model, **body})["tokens"]
+        except CallFailed as error:
+            if error.answered != 400:
+                raise
+            raise InvalidRequest(error.message) from error
+        return str(self.http.post("/v1/detokenize", {"model": model, "tokens": ids})["text"])
 
     def tokenize(self, text: str) -> Sequence[int]:
         found: list[int] = self.http.post("/v1/tokenize", {"model": self.model, "prompt": text})["tokens"]
@@ -84,7 +99,8 @@ class RuntimeEndpoint(TextBackend):
         return [Answer(choice["text"], shared | _of_choice(choice, options)) for choice in choices]
 
     def _streamed(self, body: dict[str, Any], options: Options, listener: Listener, begun: float) -> Answer:
-        text, first, reason, usage, identity = "", None, None, {}, ""
+        text, first, reason, identity = "", None, None, ""
+        usage: dict[str, Any] = {}
         logprobs: list[Any] = []
         asked = {**body, "stream": True, "stream_options": {"include_usage": True}}
         with closing(self.http.events("/v1/completions", asked)) as chunks:
@@ -168,20 +184,7 @@ def missing_collection(name: str, place: str) -> InvalidRequest:
 
 
 def _meta(identity: str, model: str, usage: dict[str, Any], seconds: float) -> dict[str, Any]:
-    """What a server says of an answer, by SGLang's names; None for what it does not say."""
-    details, ours = usage.get("prompt_tokens_details") or {}, usage.get("radixa") or {}
-    return {
-        "id": identity,
-        "model": model,
-        "prompt_tokens": usage.get("prompt_tokens"),
-        "completion_tokens": usage.get("completion_tokens"),
-        "cached_tokens": details.get("cached_tokens"),
-        "ttft": ours["ttft_ms"] / 1e3 if "ttft_ms" in ours else None,
-        "e2e_latency": seconds,
-        "cost_usd": ours.get("cost_usd"),
-        "saved_usd": ours.get("saved_usd"),
-        "served_by": ours.get("served_by"),
-    }
+    return {"id": identity, "model": model, **figures(usage), "e2e_latency": seconds}
 
 
 def _of_choice(choice: dict[str, Any], options: Options) -> dict[str, Any]:
@@ -193,8 +196,8 @@ def _of_choice(choice: dict[str, Any], options: Options) -> dict[str, Any]:
     return found
 
 
-def _logprobs(choice: dict[str, Any], options: Options) -> list[tuple[float, str | None]]:
-    """Each token's log-probability, and its text where that was asked for."""
+def _logprobs(choice: dict[str, Any], options: Options) -> list[tuple[float, None, str | None]]:
+    """Each token's log-probability, no id, and its text where that was asked for."""
     found = choice.get("logprobs") or {}
     pairs = zip(found.get("token_logprobs", ()), found.get("tokens", ()), strict=True)
-    return [(value, text if options.return_text_in_logprobs else None) for value, text in pairs]
+    return [(value, None, text if options.return_text_in_logprobs else None) for value, text in pairs]

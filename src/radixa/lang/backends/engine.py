@@ -231,5 +231,5 @@ def _meta(asked: GenerateRequest, usage: Usage, reason: str, ttft: float, second
     }
 
 
-def _pair(found: TextLogprob, options: Options) -> tuple[float, str | None]:
-    return found.logprob, found.token.decode("utf-8", "replace") if options.return_text_in_logprobs else None
+def _pair(found: TextLogprob, options: Options) -> tuple[float, None, str | None]:
+    return found.logprob, None, found.token.decode("utf-8", "replace") if options.return_text_in_logprobs else None

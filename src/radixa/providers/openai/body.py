@@ -11,6 +11,7 @@ import msgspec
 
 from radixa.core.base import CachePolicy, Dialect
 from radixa.core.errors import InvalidRequest
+from radixa.providers.openai.errors import UNREADABLE
 from radixa.providers.openai.generations import Generation
 from radixa.providers.openai.kinds import Kind
 
@@ -45,7 +46,7 @@ def fields(body: bytes) -> Fields:
     """The fields of a JSON object. InvalidRequest where it is none."""
     try:
         return dict(_decode(body))
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise InvalidRequest(f"The body is not a JSON object: {error}.") from error
 
 
@@ -111,7 +112,10 @@ def _translate(found: Fields, breakpoints: bool) -> None:
     """Take breakpoints that the upstream would refuse out of the prompt, or write them in its own form."""
     for name in ("instructions", "messages", "input"):
         if name in found:
-            found[name] = msgspec.Raw(encode(_translated(msgspec.json.decode(found[name]), breakpoints)))
+            try:
+                found[name] = msgspec.Raw(encode(_translated(msgspec.json.decode(found[name]), breakpoints)))
+            except RecursionError:
+                raise InvalidRequest(f"Invalid '{name}': it is nested too deeply.", param=name) from None
     if bytes(found.get("tools", b""))[:1] == b"[":
         # A tool's own schema may name anything.
         tools = msgspec.json.decode(found["tools"])

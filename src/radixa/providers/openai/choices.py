@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from radixa.core.base import Dialect, GenerateChunk, TextLogprob, ToolCallDelta
+from radixa.providers.openai.errors import UNREADABLE
 from radixa.providers.openai.reading import (
     Answer,
     ChatLogprobs,
@@ -96,7 +97,7 @@ class ChoicesReader:
             return self._final()
         found = self._decoded(data)
         if _is_given(found.error) or event.event == "error":
-            raise self._answer.failed(msgspec.json.decode(found.error if _is_given(found.error) else data))
+            raise self._answer.failed(bytes(found.error) if _is_given(found.error) else data)
         chunks = []
         words = data if self._raw else b""
         for choice in found.choices or ():
@@ -128,7 +129,7 @@ class ChoicesReader:
     def whole(self, body: bytes) -> GenerateChunk:
         found = self._decoded(body)
         if _is_given(found.error):
-            raise self._answer.failed(msgspec.json.decode(found.error))
+            raise self._answer.failed(bytes(found.error))
         if _is_given(found.usage):
             self._answer.usage = read_usage(found.usage, self._answer.name)
         chunks = [self._chunk(choice, b"") for choice in found.choices or ()]
@@ -152,14 +153,14 @@ class ChoicesReader:
                     f"a piece of an answer in another shape than expected: {error}"
                 ) from error
             return self._opaque(data)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise self._answer.unreadable("a piece of an answer that is not JSON") from error
 
     def _opaque(self, data: bytes) -> Answers:
         """What goes on in its own words need not be understood, but for its usage and an error."""
         try:
             fields = _fields(data)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise self._answer.unreadable("a piece of an answer that is no JSON object") from error
         return Answers(
             # Some choice, so that it is not taken for the event that has nothing but the usage.
@@ -210,7 +211,7 @@ class ChoicesReader:
             if self._dialect == "chat":
                 return chat_logprobs(_chat_logprobs(raw))
             return text_logprobs(_text_logprobs(raw))
-        except msgspec.ValidationError as error:
+        except UNREADABLE as error:
             raise self._answer.unreadable(f"log-probabilities in another shape than expected: {error}") from error
 
 

@@ -9,6 +9,7 @@ import msgspec
 from radixa.core.base import GenerateRequest
 from radixa.core.errors import UpstreamError, unsupported
 from radixa.providers.openai.body import encode
+from radixa.providers.openai.errors import UNREADABLE
 from radixa.providers.openai.kinds import Kind
 from radixa.providers.upstream.http import Upstream
 
@@ -61,5 +62,5 @@ async def count_tokens(
 def _read(upstream: Upstream, body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise UpstreamError(f"{upstream.name} counted tokens in a way not known here.", retryable=False) from error

@@ -22,6 +22,10 @@ _LATER_MS = 1000
 _NO_CREDIT = frozenset({"insufficient_quota", "credit_balance_exhausted", "billing_hard_limit_reached"})
 
 
+UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+"""What decoding raises: no JSON, bytes that are no text, nested without end."""
+
+
 class ErrorFields(msgspec.Struct, frozen=True):
     """An error, whatever shape it came in."""
 
@@ -37,7 +41,7 @@ def error_fields(body: bytes) -> ErrorFields:
     """What the JSON of an error says; nothing where it is none."""
     try:
         found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return ErrorFields()
     return fields_of(found.get("error", found)) if isinstance(found, dict) else ErrorFields()
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
 from radixa.core.base import FinishReason, GenerateChunk, TextLogprob, Usage
 from radixa.core.errors import RadixaError, UpstreamError
-from radixa.providers.openai.errors import ErrorFields, explained, fields_of, shown
+from radixa.providers.openai.errors import UNREADABLE, ErrorFields, explained, fields_of, shown
 from radixa.providers.openai.usage import completed, estimated
 from radixa.providers.upstream.sse import ServerEvent
 
@@ -76,9 +76,12 @@ class Answer:
         """The usage for the last chunk: the upstream's, or an estimate."""
         return estimated(self._sent, self.delivered) if self.usage is None else completed(self.usage, self.delivered)
 
-    def failed(self, error: Any) -> RadixaError:
-        """An error object in the middle of a stream, or in an answer of status 200."""
-        found = fields_of(error)
+    def failed(self, raw: bytes) -> RadixaError:
+        """An error's JSON in the middle of a stream, or in an answer of status 200."""
+        try:
+            found = fields_of(msgspec.json.decode(raw))
+        except UNREADABLE:
+            found = ErrorFields()
         said = shown(found.message, self._key)
         if self.begun:
             return UpstreamError(f"{self.name} broke off its answer: {said or 'it did not say why'}", retryable=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from radixa.core.base import FinishReason, GenerateChunk, ToolCallDelta
+from radixa.providers.openai.errors import UNREADABLE
 from radixa.providers.openai.reading import Answer
 from radixa.providers.openai.usage import read_usage
 from radixa.providers.upstream.sse import ServerEvent
@@ -76,7 +77,7 @@ class ResponsesReader:
         found = self._decoded(event.data)
         kind = found.type or event.event
         if kind == "error" or _given(found.error):
-            raise self._answer.failed(msgspec.json.decode(_given(found.error) or event.data))
+            raise self._answer.failed(_given(found.error) or event.data)
         ended = kind in _END
         chunk = self._end(found.response, event.data, kind) if ended else self._piece(found, kind, event.data)
         self._answer.begun = True
@@ -92,11 +93,12 @@ class ResponsesReader:
 
     def _decoded(self, data: bytes) -> Event:
         try:
-            return _event(data)
-        except msgspec.ValidationError:
-            # An event that is not known here: it goes on all the same.
-            return Event(type=_type(data).type) if data[:1] == b"{" else Event()
-        except msgspec.DecodeError as error:
+            try:
+                return _event(data)
+            except msgspec.ValidationError:
+                # An event that is not known here: it goes on all the same.
+                return Event(type=_type(data).type) if data[:1] == b"{" else Event()
+        except UNREADABLE as error:
             raise self._answer.unreadable("a piece of an answer that is not JSON") from error
 
     def _piece(self, found: Event, kind: str, raw: bytes) -> GenerateChunk:
@@ -120,10 +122,10 @@ class ResponsesReader:
         """The last chunk of a response, or the only one."""
         try:
             found = _response(response)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise self._answer.unreadable("a response that cannot be read") from error
         if kind == "response.failed" or found.status == "failed" or (not kind and not found.status):
-            raise self._answer.failed(msgspec.json.decode(_given(found.error) or b"{}"))
+            raise self._answer.failed(_given(found.error) or b"{}")
         self._complete = True
         text, calls = "", []
         for position, item in enumerate(found.output or ()):

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from radixa.core.base import Usage
+from radixa.providers.openai.errors import UNREADABLE
 
 BYTES_A_TOKEN = 4
 """Where an upstream never says: about what English has."""
@@ -29,7 +30,7 @@ def read_usage(raw: bytes, name: str) -> Usage | None:
     """The usage in an upstream's JSON; None where it does not count the prompt. `name`: the provider's, for the log."""
     try:
         found = _decode(raw)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
     if not isinstance(found, dict):
         return None

@@ -10,13 +10,13 @@ from msgspec import Meta
 
 from radixa.core.conversation import Conversation
 from radixa.core.errors import unsupported
-from radixa.gateway.constraints import grammar
+from radixa.gateway.constraints import ConstrainedBody, grammar
 from radixa.gateway.decode import BodyDecoder
 from radixa.gateway.dialects.base import Asked, Understood, has_breakpoints
 from radixa.gateway.dialects.chat.messages import MAX_MESSAGES, ChatMessage, breakpoints, conversation_messages
 from radixa.gateway.dialects.chat.tools import FormatBody, NamedTool, ToolBody, response_format, tool_choice, tools
 from radixa.gateway.errors import contradiction
-from radixa.gateway.generation import Envelope, GenerationBody, Tokens, sampling
+from radixa.gateway.generation import Envelope, Tokens, sampling
 from radixa.gateway.presence import absent, refuse
 
 
@@ -25,7 +25,7 @@ class ChatEnvelope(Envelope, frozen=True, kw_only=True):
     logprobs: bool | None = None
 
 
-class ChatBody(GenerationBody, frozen=True, kw_only=True):
+class ChatBody(ConstrainedBody, frozen=True, kw_only=True):
     messages: Annotated[list[ChatMessage], Meta(min_length=1, max_length=MAX_MESSAGES)]
     max_completion_tokens: Tokens | None = None
     logprobs: bool | None = None

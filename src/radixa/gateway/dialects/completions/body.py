@@ -11,10 +11,10 @@ from msgspec import Meta
 
 from radixa.core import tokens
 from radixa.core.errors import InvalidRequest, unsupported
-from radixa.gateway.constraints import grammar
+from radixa.gateway.constraints import ConstrainedBody, grammar
 from radixa.gateway.decode import BodyDecoder
 from radixa.gateway.dialects.base import Asked, Content, Understood
-from radixa.gateway.generation import MAX_TOKEN_IDS, Envelope, GenerationBody, check_token_id, sampling
+from radixa.gateway.generation import MAX_TOKEN_IDS, Envelope, check_token_id, sampling
 
 MAX_PROMPTS = 128
 
@@ -32,7 +32,7 @@ class CompletionEnvelope(Envelope, frozen=True, kw_only=True):
         return 1 if raw[:1] != b"[" else raw.count(b",") + 1
 
 
-class CompletionBody(GenerationBody, frozen=True, kw_only=True):
+class CompletionBody(ConstrainedBody, frozen=True, kw_only=True):
     prompt: str | Annotated[list[str | int | TokenIds], Meta(min_length=1, max_length=MAX_TOKEN_IDS)]
     logprobs: Annotated[int, Meta(ge=0, le=5)] | None = None
     echo: bool | None = None

@@ -175,7 +175,7 @@ def _format(found: FormatBody | None) -> ResponseFormat | None:
     if found is None:
         return None
     schema = msgspec.Raw(encode(found.schema))
-    return ResponseFormat("json_schema", schema=schema, strict=True, place="output_config.format.schema")
+    return ResponseFormat("json_schema", schema=schema, place="output_config.format.schema")
 
 
 def _thinking(found: ThinkingBody | None) -> int | None:
