@@ -6,7 +6,6 @@ The front-end language and the client are here by name (`import radixa as rx`); 
 from __future__ import annotations
 
 import importlib
-from typing import Any
 
 __version__ = "0.1.0"
 
@@ -45,11 +44,11 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     place = _PLACE_OF.get(name)
     if place is None:
         raise AttributeError(f"module 'radixa' has no attribute {name!r}")
-    value = getattr(importlib.import_module(place), name)
+    value: object = getattr(importlib.import_module(place), name)
     globals()[name] = value
     return value
 

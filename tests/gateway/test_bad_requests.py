@@ -248,6 +248,13 @@ async def test_a_body_that_is_no_json_object(world: World, body: bytes, says: st
     assert says in answer.error["message"]
 
 
+async def test_what_is_no_text_where_something_else_is_expected(world: World) -> None:
+    answer = await world.client.post("/v1/chat/completions", b'{"messages": [], "max_tokens": "\xff"}')
+    assert answer.status == 400
+    assert answer.error["code"] == "invalid_json"
+    assert "could not parse the JSON body" in answer.error["message"]
+
+
 DIGITS = "9" * 5_000
 WORD = "x" * 50_000
 

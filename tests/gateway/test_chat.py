@@ -251,8 +251,7 @@ async def test_roles(world: World) -> None:
     assert (await world.client.post("/v1/chat/completions", {"messages": messages})).status == 200
     # Models know OpenAI's `developer` as `system`, and those whose template knows no tools a result as the user's.
     assert text_of(world.engine.requests[0]) == (
-        "system: be brief\nuser: 1+1\nassistant: call add(1, 1)\n"
-        "user: <tool_response>2</tool_response>\nassistant: "
+        "system: be brief\nuser: 1+1\nassistant: call add(1, 1)\nuser: <tool_response>2</tool_response>\nassistant: "
     )
 
 

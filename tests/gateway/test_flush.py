@@ -120,6 +120,14 @@ async def test_a_body_that_is_no_json_drops_nothing(world: World) -> None:
     assert world.engine.cache.namespaces() != {}
 
 
+async def test_a_body_of_white_space_drops_nothing(world: World) -> None:
+    """It is a body that lost its prefix, not the wish to drop everything."""
+    await chat(world.client, "Be brief.", "hello")
+    answer = await world.client.call("DELETE", "/v1/cache", b"\n")
+    assert (answer.status, answer.error["code"]) == (400, "invalid_json")
+    assert await peek(world.client, "Be brief.", "hello") > 0
+
+
 async def test_while_requests_run(build: Build) -> None:
     gate = asyncio.Semaphore(3)
     world = build(FakeEngine(gate=gate))

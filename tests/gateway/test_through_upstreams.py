@@ -29,6 +29,7 @@ MODELS = (
     ModelEntry("small", "two", "small-of-today", PRICES),
     ModelEntry("alone", "one", prices=PRICES),
     ModelEntry("scarce", "two", prices=PRICES, rpm=1),
+    ModelEntry("modest", "two", prices=PRICES, tpm=10_000),
     ModelEntry("unpriced", "two"),
     ModelEntry("leaning", "one", prices=PRICES, fallbacks=("scarce",)),
     ModelEntry("talker", "chatty", prices=PRICES),
@@ -173,6 +174,38 @@ async def test_a_stream_that_breaks_off_ends_with_an_error_and_a_row_of_what_was
     assert row.estimated
     assert row.completion_tokens == -(-len(text) // 4) > 0
     assert row.cost_nano_usd == row.prompt_tokens * 2000 + row.completion_tokens * 8000
+
+
+async def test_an_event_of_several_lines_goes_on_as_one_that_every_client_reads(place: Place) -> None:
+    place.one.faults = [Fault("several_lines", then="always")]
+    for path, body in (("chat/completions", {"messages": SAY}), ("completions", {"prompt": "say 5"})):
+        wanted = {"model": "alone", "stream": True, "stream_options": {"include_usage": True}, **body}
+        answer = await place.client.post(f"/v1/{path}", wanted)
+        assert answer.status == 200
+        lines = [line for line in answer.body.decode().split("\n") if line]
+        assert lines[-1] == "data: [DONE]"
+        pieces = [json.loads(line.removeprefix("data: ")) for line in lines[:-1]]
+        assert pieces[-1]["usage"]["completion_tokens"] == 5
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 100_000}},
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A" * 100_000}},
+    ],
+    ids=["chat", "messages"],
+)
+async def test_a_pictures_bytes_are_neither_reserved_nor_billed_as_text(place: Place, picture: dict[str, Any]) -> None:
+    place.two.faults = [Fault("cut_middle", after=2)]
+    path = "messages" if "source" in picture else "chat/completions"
+    content = [{"type": "text", "text": "say 5"}, picture]
+    wanted = {"model": "modest", "stream": True, "max_tokens": 50, "messages": [{"role": "user", "content": content}]}
+    answer = await place.client.post(f"/v1/{path}", wanted)
+    assert answer.status == 200
+    (row,) = await place.rows()
+    assert row.estimated
+    assert 0 < row.prompt_tokens < 100
 
 
 @pytest.mark.parametrize("kind", ["cut_middle", "malformed"])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radixa.core.base import Message
@@ -56,6 +56,7 @@ def written(form: ChatFormat, turns: Sequence[Turn]) -> str:
 @pytest.mark.parametrize(
     ("source", "kind"), [(CHATML, PiecedFormat), (TRIMMING, PiecedFormat), (SYSTEM_IN_USER, RenderedFormat)]
 )
+@settings(deadline=None)
 @given(contents=st.lists(TEXTS, min_size=2, max_size=6), system=st.booleans())
 def test_conversations_come_out_as_the_template_writes_them(
     source: str, kind: type, contents: list[str], system: bool

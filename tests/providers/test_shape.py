@@ -160,9 +160,7 @@ async def answered(engine: FakeEngine, conversation: Conversation, **fields: Any
 
 
 async def test_calls_are_streamed_as_deltas() -> None:
-    said = (
-        'Hm.<tool_call>[{"name": "get_weather", "arguments": {"city": "Rome"}}, {"name": "get_time", "arguments": {}}]'
-    )
+    calls = '[{"name": "get_weather", "arguments": {"city": "Rome"}}, {"name": "get_time", "arguments": {}}]'
     engine = FakeEngine(f"Hm.<tool_call>{calls}</tool_call>", context=5000)
     found = await answered(engine, asked(tools=BOTH))
     assert "".join(chunk.text for chunk in found) == "Hm."

@@ -19,7 +19,7 @@ from aiohttp import web
 
 FaultKind = Literal[
     "status", "stall", "stall_begun", "stall_middle", "cut", "cut_middle", "end_early", "flood", "malformed",
-    "wrong_type", "redirect", "lie", "error_event",
+    "wrong_type", "redirect", "lie", "error_event", "several_lines",
 ]  # fmt: skip
 """What goes wrong:
 
@@ -32,7 +32,8 @@ FaultKind = Literal[
 - `wrong_type`: status 200 and a page of HTML;
 - `redirect`: to another server;
 - `lie`: `usage` in place of the true one, as JSON; empty leaves it out;
-- `error_event`: after `after` events, an error in the stream, as the provider sends it.
+- `error_event`: after `after` events, an error in the stream, as the provider sends it;
+- `several_lines`: nothing; but the JSON of each event is on several lines, as server-sent events may have it.
 """
 
 
@@ -231,7 +232,7 @@ class StandIn:
                     await response.write(self.error_event())
                     return response
             if event:
-                await response.write(event)
+                await response.write(event.replace(b",", b",\ndata: ") if kind == "several_lines" else event)
             if self.gap_s:
                 await asyncio.sleep(self.gap_s)
         return response

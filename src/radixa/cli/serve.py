@@ -65,9 +65,9 @@ def serve(
     with progress_bars() as progress:
 
         def ready(name: str) -> None:
-            progress(START, 1, 1)
-            shown = printable(name)
-            screen.print(f"{shown} is ready.\n\n{example(address, shown, auth=config.server.auth)}", soft_wrap=True)
+            if name:
+                progress(START, 1, 1)
+            screen.print(readiness(address, printable(name), auth=config.server.auth), soft_wrap=True)
 
         def stopping() -> None:
             screen.print("Finishing what runs, then stopping.")
@@ -79,6 +79,16 @@ def serve(
 
 
 START = "Starting the engine"
+
+
+def readiness(address: str, model: str, *, auth: bool) -> str:
+    """What is said once requests can be answered. `model`: the engine's own, empty where only upstreams answer."""
+    if model:
+        return f"{model} is ready.\n\n{example(address, model, auth=auth)}"
+    return (
+        f"Ready, without an engine: {address}/v1/models lists its providers' models; MODEL is one of them.\n\n"
+        f"{example(address, 'MODEL', auth=auth)}"
+    )
 
 
 def example(address: str, model: str, *, auth: bool) -> str:

@@ -29,8 +29,8 @@ class Use:
     """A request as its account sees it."""
 
     api: Api
-    body_bytes: int
-    """Says about how many tokens its prompt has."""
+    text_bytes: int
+    """Of its body, without pictures. Says about how many tokens its prompt has."""
     generated: int = 0
     """Tokens that may be generated at most, over all its answers."""
     stream: bool = False
@@ -74,7 +74,7 @@ class Accounting:
 
     async def open(self, request: Request, offer: Offer, use: Use) -> Account:
         """Reserve what the request may use. RateLimited or QuotaExceeded where that is too much now."""
-        prompt = -(-use.body_bytes // BYTES_A_TOKEN)
+        prompt = -(-use.text_bytes // BYTES_A_TOKEN)
         at_most = Usage(prompt_tokens=prompt, completion_tokens=use.generated)
         wanted = Wanted(
             identity=request.identity,

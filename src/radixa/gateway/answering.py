@@ -24,6 +24,7 @@ from radixa.gateway.state import Gateway
 from radixa.gateway.wishes import cache_policy, namespace
 from radixa.providers.base import Provider
 from radixa.providers.local import LocalProvider
+from radixa.providers.size import text_bytes
 from radixa.providers.streams import closing, merged
 
 log = logging.getLogger("radixa.gateway")
@@ -98,7 +99,7 @@ async def _begin_at(
     policy = wanted[0].cache
     use = Use(
         api=asked.dialect,
-        body_bytes=len(asked.body),
+        text_bytes=text_bytes(asked.body),
         generated=count * wanted[0].sampling.max_tokens,
         stream=asked.stream,
         session=policy.session,
@@ -217,7 +218,7 @@ async def _start(
         meter = Meter(offer, request.started, asked.n, prepared, provider.tokenizer)
         streams = [provider.generate(found, prompt) for found, prompt in zip(wanted, prepared, strict=True)]
     else:
-        meter = Meter(offer, request.started, asked.n, sent_bytes=len(asked.body))
+        meter = Meter(offer, request.started, asked.n, sent_bytes=text_bytes(asked.body))
         streams = [provider.generate(found) for found in wanted]
     numbered = [_numbered(stream, number * asked.n) for number, stream in enumerate(streams[1:], 1)]
     return meter, [streams[0], *numbered]

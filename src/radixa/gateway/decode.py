@@ -91,7 +91,8 @@ def _explain(message: str, kind: Any, body: bytes) -> InvalidRequest:
         explained = _walk(path, "", _type_info(kind), msgspec.json.decode(body))
     except msgspec.ValidationError:
         pass  # A number that no type can hold: msgspec's own words have to do.
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        # What is wrong may come after the first wrong type, where msgspec stopped.
         return _unreadable(str(error))
     except RecursionError:
         return _unreadable("it is nested too deeply")

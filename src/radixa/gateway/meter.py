@@ -37,8 +37,8 @@ class Meter:
     ) -> None:
         """`started` by time.perf_counter, when the request came in.
 
-        `prompts` and `tokenizer` where our own engine answers; `sent_bytes` of the body where an upstream does, which
-        may never say what it counted.
+        `prompts` and `tokenizer` where our own engine answers; `sent_bytes` of the body's text where an upstream does,
+        which may never say what it counted.
         """
         self.offer = offer
         self.ttft_ms: float | None = None

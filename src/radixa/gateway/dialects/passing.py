@@ -9,8 +9,13 @@ from radixa.core.errors import RadixaError
 
 
 def event(name: str, data: bytes) -> bytes:
+    """One server-sent event with a name."""
+    return b"event: " + name.encode() + b"\n" + unnamed(data)
+
+
+def unnamed(data: bytes) -> bytes:
     """One server-sent event. JSON has no line ends but between its values, where a space will do."""
-    return b"event: " + name.encode() + b"\ndata: " + data.replace(b"\n", b" ") + b"\n\n"
+    return b"data: " + data.replace(b"\n", b" ") + b"\n\n"
 
 
 async def passed_on(

@@ -126,9 +126,12 @@ class LocalLimiter:
             await asyncio.shield(loading)
         except SQLAlchemyError as error:
             raise StoreUnavailable("The database does not answer, so nobody knows what is left to spend.") from error
+        # It may be done, and not yet have said so.
+        self._loaded(bound.name, loading)
 
     def _loaded(self, name: str, task: asyncio.Task[Spent]) -> None:
-        self._loading.pop(name, None)
+        if self._loading.get(name) is task:
+            del self._loading[name]
         if not task.cancelled() and task.exception() is None:
             scope = self._scope(name)
             if scope.spent is None:

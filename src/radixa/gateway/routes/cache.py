@@ -152,7 +152,7 @@ async def flush(gateway: Gateway, request: Request) -> Response:
     identity, query = request.identity, request.query()
     _check_narrowed(query)
     raw = await request.body(gateway.config.server.max_body_bytes)
-    if raw.strip():
+    if raw:
         dropped = await _flush_prefix(gateway, request, query, raw)
     else:
         wanted, session = _namespace(identity, query), query.get("session_id")

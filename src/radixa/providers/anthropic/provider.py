@@ -17,6 +17,7 @@ from radixa.providers.anthropic.reading import Reader
 from radixa.providers.anthropic.usage import Counter
 from radixa.providers.anthropic.writing import fields_of, written
 from radixa.providers.base import Embedded, EmbedRequest
+from radixa.providers.size import text_bytes
 from radixa.providers.streams import closing
 from radixa.providers.upstream.http import Upstream
 from radixa.providers.upstream.keys import where
@@ -64,7 +65,7 @@ class AnthropicProvider:
             fields["stream"] = msgspec.Raw(b"true")
         done = self._breakpoints.place(fields, request.namespace, request.model, request.cache)
         body = _encode(fields if done is None else done.fields)
-        reader = Reader(self.name, Counter(len(body)), self._error, raw=raw)
+        reader = Reader(self.name, Counter(text_bytes(body)), self._error, raw=raw)
         headers = _headers(request)
         try:
             if not stream:

@@ -15,7 +15,7 @@ class Counter:
     """The last that was said of each count: those in a stream are cumulative, and some servers say all at its end."""
 
     def __init__(self, sent: int) -> None:
-        """`sent`: bytes of the request, by which its tokens are estimated where nobody counts them."""
+        """`sent`: bytes of the request's text, by which its tokens are estimated where nobody counts them."""
         self._sent = sent
         self.delivered = 0
         """Bytes of the answer."""

@@ -27,7 +27,7 @@ class Reader:
     """Turns `n` answers' events into chunks. `finish` gives the last ones, once the upstream has said all."""
 
     def __init__(self, name: str, n: int, sent: int) -> None:
-        """`name`: the provider's; `sent`: bytes of the request, by which it is estimated where nobody counts."""
+        """`name`: the provider's; `sent`: bytes of the request's text, by which it is estimated where nobody counts."""
         self._name = name
         self._n = n
         self._sent = sent

@@ -18,6 +18,7 @@ from radixa.providers.gemini.embeddings import answer_of, batches, wanted_of
 from radixa.providers.gemini.errors import explained, in_stream
 from radixa.providers.gemini.request import body_of, encode
 from radixa.providers.gemini.wire import Answer, Counted, Embeddings
+from radixa.providers.size import text_bytes
 from radixa.providers.streams import closing
 from radixa.providers.upstream.http import Upstream
 
@@ -55,7 +56,7 @@ class GeminiProvider:
         """The answers, in pieces where the caller wants them so. A stream of Gemini's has no last event: it is complete
         where each answer has a reason to end."""
         body = encode({**request.extra, **body_of(request)})
-        reader = Reader(self.name, request.n, len(body))
+        reader = Reader(self.name, request.n, text_bytes(body))
         path = _path(request.model)
         if not request.stream:
             answer = await self._upstream.post(f"{path}:generateContent", body)

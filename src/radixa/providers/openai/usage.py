@@ -8,19 +8,18 @@ cannot be (more cached than there was, negative, no number) is cut down to what 
 from __future__ import annotations
 
 import logging
-import re
 from typing import Any
 
 import msgspec
 
 from radixa.core.base import Usage
 from radixa.providers.openai.errors import UNREADABLE
+from radixa.providers.size import text_bytes
 
 BYTES_A_TOKEN = 4
 """Where an upstream never says: about what English has."""
 
 _MOST = 2**31 - 1
-_PICTURE = re.compile(rb";base64,[A-Za-z0-9+/=\\]*")
 
 _decode = msgspec.json.decode
 log = logging.getLogger("radixa.providers")
@@ -58,9 +57,8 @@ def read_usage(raw: bytes, name: str) -> Usage | None:
 
 def estimated(sent: bytes, delivered_bytes: int) -> Usage:
     """What an upstream that never said may have used: `sent` is the prompt's JSON, of which pictures do not count."""
-    prompt = len(_PICTURE.sub(b"", sent))
     return Usage(
-        prompt_tokens=max(1, -(-prompt // BYTES_A_TOKEN)),
+        prompt_tokens=max(1, -(-text_bytes(sent) // BYTES_A_TOKEN)),
         completion_tokens=-(-delivered_bytes // BYTES_A_TOKEN),
         estimated=True,
     )

@@ -11,6 +11,7 @@ from radixa.core.base import GenerateChunk, ToolCallDelta
 from radixa.gateway.answering import Answering
 from radixa.gateway.base import encode
 from radixa.gateway.dialects.collect import Collected, collect
+from radixa.gateway.dialects.passing import unnamed
 from radixa.gateway.dialects.splice import with_usage
 from radixa.gateway.logprobs import ChatLogprobs, chat_logprobs
 from radixa.gateway.usage import UsageBody
@@ -123,11 +124,11 @@ async def events(answering: Answering, with_usage_chunk: bool) -> AsyncIterator[
         if chunk.raw:
             passed = True
             if last:
-                pending = b"data: " + last + b"\n\n"
+                pending = unnamed(last)
             # What has the usage waits for ours, which is complete only when all else is.
             last = b"" if chunk.usage is None else chunk.raw
             if chunk.usage is None:
-                pending += b"data: " + chunk.raw + b"\n\n"
+                pending += unnamed(chunk.raw)
         elif not passed:
             # The role goes out with the first text: one message to the server instead of two.
             if chunk.index not in begun:
@@ -137,7 +138,7 @@ async def events(answering: Answering, with_usage_chunk: bool) -> AsyncIterator[
         if pending:
             yield pending
     if last:
-        yield b"data: " + with_usage(last, answering.meter.body()) + b"\n\n" + DONE
+        yield unnamed(with_usage(last, answering.meter.body())) + DONE
     elif with_usage_chunk:
         yield frame.event([], answering.meter.body()) + DONE
     else:

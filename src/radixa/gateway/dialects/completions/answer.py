@@ -11,6 +11,7 @@ from radixa.gateway.answering import Answering
 from radixa.gateway.base import encode
 from radixa.gateway.dialects.chat.answer import DONE
 from radixa.gateway.dialects.collect import collect
+from radixa.gateway.dialects.passing import unnamed
 from radixa.gateway.dialects.splice import with_usage
 from radixa.gateway.logprobs import TextLogprobs, text_logprobs
 from radixa.gateway.usage import UsageBody
@@ -60,10 +61,10 @@ async def events(answering: Answering, logprobs: int | None, with_usage_chunk: b
         if chunk.raw:
             passed = True
             if raw:
-                yield b"data: " + raw + b"\n\n"
+                yield unnamed(raw)
             raw = b"" if chunk.usage is None else chunk.raw
             if chunk.usage is None:
-                yield b"data: " + chunk.raw + b"\n\n"
+                yield unnamed(chunk.raw)
             continue
         if passed or not (chunk.text or chunk.logprobs or chunk.finish_reason):
             continue
@@ -76,7 +77,7 @@ async def events(answering: Answering, logprobs: int | None, with_usage_chunk: b
         yield b"data: " + encode(_completion(answering, [choice], no_usage)) + b"\n\n"
     last = b""
     if raw:
-        last = b"data: " + with_usage(raw, answering.meter.body()) + b"\n\n"
+        last = unnamed(with_usage(raw, answering.meter.body()))
     elif with_usage_chunk:
         last = b"data: " + encode(_completion(answering, [], answering.meter.body())) + b"\n\n"
     yield last + DONE
