@@ -25,13 +25,13 @@ from time import perf_counter_ns
 
 from benchmarks.tree import CAPACITY, conversations
 
-from radixa.lang.serving import started
 from radixa.core.machine import cpu_name
 from radixa.core.tokens import pack
 from radixa.engine.events.base import EventSettings
 from radixa.engine.events.make import make_publisher
 from radixa.kv.ghosts import Ghosts
 from radixa.kv.radix_cache import RadixCache
+from radixa.lang.serving import started
 from radixa.radix import NOTHING, Keep, Tree
 
 PROMPT = 4_096

@@ -23,9 +23,9 @@ from radixa.bench.client import Client, connect
 from radixa.bench.measure import Yardstick, yardstick
 from radixa.bench.runner import Turn, build, predecessor
 from radixa.bench.scenarios import WORKLOADS, SizeName
-from radixa.lang.serving import started
 from radixa.core.base import Message
 from radixa.core.tokens import count, unpack
+from radixa.lang.serving import started
 
 MODEL = "smollm2"
 SEED = 0

@@ -28,9 +28,9 @@ from rich.console import Console
 from rich.table import Table
 
 from radixa.bench.client import connect
-from radixa.lang.serving import started
 from radixa.core.base import Message
 from radixa.core.machine import cpu_name
+from radixa.lang.serving import started
 
 FOLDER = Path(__file__).parent
 BUSY = 0.5

@@ -17,7 +17,21 @@ from radixa.core.errors import ModelError
 
 from .conftest import Radixa
 
-COMMANDS = ("serve", "chat", "demo", "bench", "replay", "tree", "explain", "pull", "models", "keys", "accounts", "usage", "config")
+COMMANDS = (
+    "serve",
+    "chat",
+    "demo",
+    "bench",
+    "replay",
+    "tree",
+    "explain",
+    "pull",
+    "models",
+    "keys",
+    "accounts",
+    "usage",
+    "config",
+)
 HEAVY = ("torch", "numpy", "transformers", "sqlalchemy", "granian", "aiohttp", "rich", "asyncio", "msgspec")
 
 

@@ -9,7 +9,7 @@ from functools import cache
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-import jsonschema
+import jsonschema_rs
 import numpy as np
 import pytest
 import torch
@@ -123,7 +123,7 @@ def holds(grammar: Grammar, text: str) -> bool:
             return text in json.loads(grammar.text)
         case "json_object":
             return isinstance(json.loads(text), dict)
-    jsonschema.validate(json.loads(text), json.loads(grammar.text))
+    jsonschema_rs.validate(json.loads(grammar.text), json.loads(text))
     return True
 
 
@@ -299,6 +299,23 @@ def test_a_hostile_grammar_is_answered_or_refused(loop: EngineLoop, grammar: Gra
     hostile, fine = run(loop, request("h", grammar, max_tokens=6), request("f", TEAMS))
     assert hostile.reason in ("stop", "length") or hostile.fault[0] == "g"
     assert holds(TEAMS, fine.text)
+
+
+@pytest.mark.parametrize("form", ["date", "time", "date-time"])
+def test_days_and_times_are_some_that_there_are(tokenizer: FolderTokenizer, loop: EngineLoop, form: str) -> None:
+    schema = {"type": "string", "format": form}
+    grammar = Grammar("json_schema", json.dumps(schema))
+    assert loop.grammars is not None
+    compiled = loop.grammars.compiled(grammar)
+    compiled.result(30)
+    days = ["2024-02-29", "2023-02-29", "1900-02-29", "2000-02-29", "2023-04-31", "2023-12-31", "2023-13-01"]
+    times = ["10:15:59Z", "10:15:60Z", "24:00:00Z", "23:59:59.125+02:00"]
+    both = [f"{day}T{times[0]}" for day in days] + [f"{days[0]}T{time}" for time in times]
+    for text in {"date": days, "time": times, "date-time": both}[form]:
+        constraint = loop.grammars.begin(grammar, compiled)
+        ids = memoryview(tokenizer.encode(json.dumps(text))).cast("i").tolist()
+        taken = constraint.matcher.consume_tokens(ids) and constraint.accepting
+        assert taken is jsonschema_rs.is_valid(schema, text, validate_formats=True), text
 
 
 def test_lenient_leaves_out_what_cannot_be_held(loop: EngineLoop) -> None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import jsonschema
+import jsonschema_rs
 import pytest
 from anthropic import Anthropic
 from openai import BadRequestError, OpenAI
@@ -88,7 +88,7 @@ def chat(clients: Clients, **fields: Any) -> Any:
 
 
 def valid(text: str | None) -> None:
-    jsonschema.validate(json.loads(text or ""), SCHEMA)
+    jsonschema_rs.validate(SCHEMA, json.loads(text or ""))
 
 
 def test_a_schema_in_chat_whole_and_streamed(clients: Clients) -> None:
@@ -229,7 +229,7 @@ def test_a_call_through_messages(clients: Clients) -> None:
     made = clients.anthropic.messages.create(messages=ASK, tool_choice=wanted, **fields)
     (block,) = made.content
     assert (block.type, block.name, made.stop_reason) == ("tool_use", "get_weather", "tool_use")
-    jsonschema.validate(block.input, SCHEMA)
+    jsonschema_rs.validate(SCHEMA, block.input)
     result = {"type": "tool_result", "tool_use_id": block.id, "content": "21 degrees"}
     talk: Any = [*ASK, {"role": "assistant", "content": [block.model_dump()]}, {"role": "user", "content": [result]}]
     assert clients.anthropic.messages.create(messages=talk, tool_choice={"type": "none"}, **fields).content
@@ -237,4 +237,4 @@ def test_a_call_through_messages(clients: Clients) -> None:
         final = stream.get_final_message()
     assert final.stop_reason == "tool_use"
     assert final.content[0].type == "tool_use"
-    jsonschema.validate(final.content[0].input, SCHEMA)
+    jsonschema_rs.validate(SCHEMA, final.content[0].input)

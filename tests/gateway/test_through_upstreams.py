@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from radixa.core.config import Config, EngineConfig, ModelEntry, Prices, ProviderConfig
 from radixa.gateway.app import App
@@ -318,3 +320,17 @@ async def test_a_fallback_that_is_at_its_limit_leaves_the_first_failure_to_be_to
     answer = await chat(place, "leaning")
     assert answer.status == 502
     assert "one" in answer.error["message"]
+
+
+async def test_a_database_that_is_away_is_a_503_that_says_so(place: Place) -> None:
+    @event.listens_for(place.store.engine, "do_connect")
+    def refused(*_: object) -> None:
+        raise OperationalError("CONNECT", {}, Exception("connection refused"))
+
+    place.store.engine.dispose()
+    for path in ("/v1/usage", "/v1/keys", "/v1/accounts"):
+        answer = await place.client.get(path)
+        assert answer.status == 503
+        assert answer.error["code"] == "store_unavailable"
+    event.remove(place.store.engine, "do_connect", refused)
+    assert (await place.client.get("/v1/keys")).status == 200

@@ -32,6 +32,7 @@ SCHEMA = msgspec.Raw(b'{"type":"object","properties":{"city":{"type":"string"}},
 WEATHER = Tool("get_weather", "The weather.", SCHEMA)
 CLOCK = Tool("get_time", "The time.", msgspec.Raw(b'{"type":"object"}'), strict=True)
 BOTH = (WEATHER, CLOCK)
+DEEP = b'{"items":' * 600 + b"{}" + b"}" * 600
 JSON = ResponseFormat("json_schema", "answer", msgspec.Raw(b'{"type":"integer"}'), True, place="text.format.schema")
 
 
@@ -122,6 +123,8 @@ def test_tools_and_a_shape_together_are_calls_or_the_shape() -> None:
         ({"tools": BOTH, "tool_choice": ToolChoice("tool", "other")}, "tool_choice"),
         ({"tools": (WEATHER, Tool("x", "", msgspec.Raw(b"[]")))}, "tools[1]"),
         ({"tools": (Tool("x", "", msgspec.Raw(b'{"type":"array"}')),)}, "tools[0]"),
+        ({"tools": (WEATHER, Tool("x", "", msgspec.Raw(DEEP)))}, "tools[1]"),
+        ({"response_format": ResponseFormat("json_schema", "x", msgspec.Raw(DEEP), place="p")}, "p"),
         ({"tools": (WEATHER,) * (MAX_TOOLS + 1)}, "tools"),
         ({"tools": BOTH, "sampling": SamplingParams(grammar=Grammar("regex", "a", "regex"))}, "regex"),
         ({"response_format": ResponseFormat("json_schema", "x", msgspec.Raw(b"5"), place="p")}, "p"),

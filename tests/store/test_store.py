@@ -15,7 +15,7 @@ import pytest
 from radixa.core.config import StoreConfig
 from radixa.core.errors import ConfigError, InvalidRequest, NotFound
 from radixa.store import secrets
-from radixa.store.database import POSTGRES
+from radixa.store.database import POSTGRES, one_at_a_time
 from radixa.store.sql import (
     SqlStore,
     ensure_first_account,
@@ -218,6 +218,22 @@ def test_several_threads_at_once(store: SqlStore) -> None:
         made = list(threads.map(lambda i: store.create_key(account.id, str(i)), range(24)))
     kept = store.keys()
     assert {key.id for key in kept} == {key.id for key, _ in made}
+
+
+def test_several_that_start_at_once_on_a_new_database(postgres_schema: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RADIXA_API_KEY", "rx-0123456789abcdef")
+
+    def start(_: int) -> str | None:
+        store = open_store(StoreConfig(url=postgres_schema))
+        with one_at_a_time(store.engine):
+            secret = ensure_first_key(store)
+        (only,) = store.keys()
+        assert only.name == "first key"
+        store.close()
+        return secret
+
+    with ThreadPoolExecutor(6) as threads:
+        assert list(threads.map(start, range(6))) == [None] * 6
 
 
 @pytest.mark.parametrize(

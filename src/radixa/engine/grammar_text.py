@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from radixa.core.base import Grammar
-from radixa.models.tools.lark import guided, quoted
+from radixa.models.tools.lark import quoted
+from radixa.models.tools.schemas import below, guided
 
 MAX_TRIALS = 300
 """Parts of a schema that are compiled by themselves to find the one at fault."""
 
 _CARET = re.compile(r"^ *\^+ *$")
 _POSITION = re.compile(r"^at \d+\(\d+\): (?:invalid regex .* \(in regex\): )?")
-_BELOW_ONE = ("items", "additionalProperties", "contains", "not")
-_BELOW_LIST = ("anyOf", "oneOf", "allOf", "prefixItems")
-_BELOW_NAMES = ("properties", "patternProperties", "$defs", "definitions")
 
 
 def source(grammar: Grammar) -> str:
@@ -72,28 +70,13 @@ def fault(grammar: Grammar, said: str, failure: Callable[[str], str]) -> tuple[s
     shared = {key: root[key] for key in ("$defs", "definitions") if isinstance(root, dict) and key in root}
     place, schema, trials = grammar.place, root, 0
     while True:
-        for path, below in _parts(schema):
+        for path, part in below(schema) if isinstance(schema, dict) else ():
             trials += 1
             if trials > MAX_TRIALS:
                 return place, why
-            alone = shared | below if isinstance(below, dict) else below
+            alone = shared | part if isinstance(part, dict) else part
             if reason(failure(_json(alone, lenient=grammar.lenient))) == why:
-                place, schema = f"{place}.{path}", below
+                place, schema = f"{place}.{path}", part
                 break
         else:
             return place, why
-
-
-def _parts(schema: Any) -> Iterator[tuple[str, Any]]:
-    """The schemas right below one, and their places in it."""
-    if not isinstance(schema, dict):
-        return
-    for key in _BELOW_ONE:
-        if isinstance(schema.get(key), dict):
-            yield key, schema[key]
-    for key in _BELOW_LIST:
-        if isinstance(schema.get(key), list):
-            yield from ((f"{key}[{i}]", below) for i, below in enumerate(schema[key]))
-    for key in _BELOW_NAMES:
-        if isinstance(schema.get(key), dict):
-            yield from ((f"{key}.{name}", below) for name, below in schema[key].items())

@@ -9,7 +9,15 @@ import asyncio
 import logging
 import time
 
-from radixa.core.errors import EngineUnavailable, Forbidden, InvalidRequest, MethodNotAllowed, NotFound, RadixaError
+from radixa.core.errors import (
+    EngineUnavailable,
+    Forbidden,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    RadixaError,
+    StoreUnavailable,
+)
 from radixa.gateway.base import EventStream, Header, Receive, Response, Route, Scope, Send
 from radixa.gateway.cors import Cors
 from radixa.gateway.logs import REQUEST_ID, AccessLog, no_access_log
@@ -19,6 +27,7 @@ from radixa.gateway.request import ClientLeft, Request
 from radixa.gateway.routes import PREFIXES, ROUTES
 from radixa.gateway.state import Gateway
 from radixa.gateway.telemetry.base import NO_TELEMETRY, Telemetry
+from radixa.store.database import does_not_answer
 
 log = logging.getLogger("radixa.gateway")
 
@@ -129,7 +138,10 @@ class App:
             return _failure(_interrupted(), route, request)
         except ClientLeft:
             raise
-        except Exception:
+        except Exception as error:
+            if does_not_answer(error):
+                log.warning("request %s: the database does not answer: %s", request.id, error)
+                return _failure(StoreUnavailable("The database does not answer."), route, request)
             log.exception("request %s (%s %s) failed", request.id, request.method, request.path)
             return _failure(_unexpected(request), route, request)
 

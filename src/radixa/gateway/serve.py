@@ -32,6 +32,7 @@ from radixa.kv.tiers.secret import installation_secret
 from radixa.models.base import ModelFolder
 from radixa.providers.local import LocalProvider
 from radixa.providers.registry import upstreams
+from radixa.store.database import one_at_a_time
 from radixa.store.owner import Owner
 from radixa.store.sql import SqlStore, ensure_first_account, ensure_first_key, ignored_first_key, open_store
 
@@ -216,7 +217,8 @@ def _events(cache: CacheConfig) -> EventSettings:
 def _keys(store: SqlStore, config: Config, events: Events) -> tuple[KeyRing, str | None]:
     """The key ring, and the first key's secret if it was just made. Without keys everyone is the first account."""
     if config.server.auth:
-        secret = ensure_first_key(store)
+        with one_at_a_time(store.engine):
+            secret = ensure_first_key(store)
         if warning := ignored_first_key(store):
             events.warning(warning)
         return KeyRing(store), secret

@@ -13,7 +13,7 @@ from radixa.core.base import FinishReason, Grammar, SamplingParams, ToolCallDelt
 from radixa.core.conversation import Conversation, ResponseFormat, Tool
 from radixa.core.errors import InvalidRequest, shown
 from radixa.models.tools.base import CallReader, Need, OfferedTool, ToolForm
-from radixa.models.tools.lark import schema_rule
+from radixa.models.tools.schemas import schema_rule
 
 MAX_TOOLS = 128
 
@@ -58,8 +58,12 @@ def offered(tools: Sequence[Tool]) -> list[OfferedTool]:
     for i, tool in enumerate(tools):
         try:
             parameters = _schema(tool.parameters) if bytes(tool.parameters) != b"null" else {}
-        except (msgspec.MsgspecError, RecursionError) as error:
+            # What cannot be written again cannot be a part of a prompt or a grammar either.
+            schema_rule(parameters, lenient=True)
+        except msgspec.MsgspecError as error:
             raise _wrong(f"tools[{i}]", f"the parameters of '{shown(tool.name)}' are no JSON schema") from error
+        except RecursionError as error:
+            raise _wrong(f"tools[{i}]", f"the parameters of '{shown(tool.name)}' are nested too deeply") from error
         if parameters.get("type", "object") != "object":
             raise _wrong(f"tools[{i}]", f"the parameters of '{shown(tool.name)}' must be of type 'object'")
         found.append(OfferedTool(tool.name, tool.description, parameters, bool(tool.strict)))
@@ -130,7 +134,12 @@ def _format(wanted: ResponseFormat | None) -> Grammar | None:
     if wanted.type == "json_object":
         return Grammar("json_object", place=wanted.place)
     text = bytes(wanted.schema).decode()
-    if not isinstance(msgspec.json.decode(text), dict | bool):
+    try:
+        schema = msgspec.json.decode(text)
+        schema_rule(schema, lenient=True)
+    except RecursionError as error:
+        raise _wrong(wanted.place, "it is nested too deeply") from error
+    if not isinstance(schema, dict | bool):
         raise _wrong(wanted.place, "it is no JSON schema, which is an object")
     return Grammar("json_schema", text, wanted.place, lenient=not wanted.strict)
 

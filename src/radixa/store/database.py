@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from radixa.core.addresses import without_password
 from radixa.core.errors import ConfigError
@@ -18,7 +20,11 @@ if TYPE_CHECKING:
 
 POSTGRES = "postgresql+psycopg"
 """What `postgresql://` means here: psycopg 3, which comes with the extra `radixa[postgres]`."""
+_PREPARED = 8
+"""Statements that SQLite's driver keeps prepared for a connection; it would keep 128."""
 MIGRATIONS = Path(__file__).parent / "migrations"
+_STARTING = 0x7261646978610001
+"""The advisory lock of whoever makes tables, or the first account and key: any number that nobody else takes."""
 
 
 def connect(url: str, default: Path) -> Engine:
@@ -49,9 +55,26 @@ def migrate(engine: Engine) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    with engine.begin() as connection:
+    with one_at_a_time(engine) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+@contextmanager
+def one_at_a_time(engine: Engine) -> Iterator[Connection]:
+    """A transaction in which no other process is that starts on this database: several may begin at once on a new one.
+
+    SQLite lets one process write at a time by itself.
+    """
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(select(func.pg_advisory_xact_lock(_STARTING)))
+        yield connection
+
+
+def does_not_answer(error: Exception) -> bool:
+    """Whether the database is away, full or locked, rather than asked for something that it cannot do."""
+    return isinstance(error, (OperationalError, InterfaceError))
 
 
 def _parse(url: str) -> URL:
@@ -78,7 +101,8 @@ def _sqlite(url: URL) -> Engine:
     """SQLite as a server needs it: readers beside a writer (WAL), waiting for a lock, foreign keys checked."""
     if url.database and url.database != ":memory:":
         _make_file(Path(url.database).absolute(), url)
-    engine = create_engine(url)
+    # A batch of rows is a statement of its own length, and of some hundred KiB while the driver keeps it prepared.
+    engine = create_engine(url, connect_args={"cached_statements": _PREPARED})
 
     @event.listens_for(engine, "connect")
     def pragmas(connection: Any, record: object) -> None:

@@ -9,7 +9,7 @@ import pytest
 from anthropic.types import MessageCreateParams
 from pydantic import TypeAdapter
 
-from radixa.core.base import SamplingParams
+from radixa.core.base import Grammar, SamplingParams
 from radixa.core.conversation import (
     ConversationMessage,
     Image,
@@ -126,6 +126,7 @@ async def test_shape_effort_and_thinking(anthropic: AnthropicProvider, upstream:
         (SamplingParams(logit_bias={1: 1.0}), "logit_bias"),
         (SamplingParams(logprobs=0), "logprobs"),
         (SamplingParams(min_p=0.1), "min_p"),
+        (SamplingParams(grammar=Grammar("regex", "a", "guided_regex")), "guided_regex"),
     ],
 )
 async def test_what_anthropic_does_not_have_is_refused(

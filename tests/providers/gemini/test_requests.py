@@ -237,6 +237,7 @@ def test_sampling() -> None:
     [
         (asked("?", sampling=SamplingParams(logit_bias={1: 1.0})), "logit_bias"),
         (asked("?", sampling=SamplingParams(min_p=0.1)), "min_p"),
+        (asked("?", sampling=SamplingParams(grammar=Grammar("choices", '["a"]', "choices"))), "choices"),
         (asked("?", sampling=SamplingParams(repetition_penalty=1.1)), "repetition_penalty"),
         (asked("?", sampling=SamplingParams(ignore_eos=True)), "ignore_eos"),
         (asked("?", sampling=SamplingParams(stop_token_ids=(1,))), "stop_token_ids"),

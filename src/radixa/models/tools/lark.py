@@ -4,30 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 from radixa.models.tools.base import OfferedTool
-
-GUIDANCE = "x-guidance"
-"""The keyword by which a schema tells llguidance how its JSON is written."""
-
-LAYOUT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
-"""One line, as most models write JSON: a weak one that may put white space anywhere puts nothing else."""
-
-
-def guided(schema: Any, *, lenient: bool) -> dict[str, Any]:
-    """The schema with how its JSON is to be written, which it may itself say otherwise."""
-    if not isinstance(schema, dict):
-        schema = {} if schema is True else {"anyOf": []}
-    own = schema.get(GUIDANCE)
-    # A draft's name says nothing here, and one that llguidance does not know it would want to fetch.
-    kept = {key: value for key, value in schema.items() if key not in ("$schema", "$id")}
-    return kept | {GUIDANCE: LAYOUT | ({"lenient": True} if lenient else {}) | (own if isinstance(own, dict) else {})}
-
-
-def schema_rule(schema: Any, *, lenient: bool) -> str:
-    """JSON of a schema, as a part of a rule."""
-    return f"%json {json.dumps(guided(schema, lenient=lenient), ensure_ascii=False)}"
+from radixa.models.tools.schemas import schema_rule
 
 
 def quoted(text: str) -> str:

@@ -76,6 +76,8 @@ def _check(request: GenerateRequest) -> None:
     for name in _NO_SUCH:
         if getattr(given, name) != getattr(_UNSAID, name):
             raise unsupported(name, "Anthropic has no such control.")
+    if given.grammar is not None:
+        raise unsupported(given.grammar.place, "Anthropic has no such control. Expected 'response_format'.")
     if request.n != 1:
         raise unsupported("n", f"{request.n} answers. Anthropic gives one; ask several times.")
     if given.temperature > 1:

@@ -50,6 +50,8 @@ def _check(request: GenerateRequest) -> None:
     for name in ("logit_bias", "min_p", "repetition_penalty", "ignore_eos", "stop_token_ids"):
         if getattr(given, name) != getattr(_UNSAID, name):
             raise unsupported(name, "Gemini has no such control.")
+    if given.grammar is not None:
+        raise unsupported(given.grammar.place, "Gemini has no such control. Expected 'response_format'.")
     if given.max_tokens == 0:
         raise unsupported("max_tokens", "Gemini computes no prompt without an answer. Expected at least 1.")
     if request.n > MOST_ANSWERS:
