@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from google.genai import types
 
-from radixa.core.base import GenerateRequest, SamplingParams
+from radixa.core.base import GenerateRequest, Grammar, SamplingParams
 from radixa.core.conversation import (
     ConversationMessage,
     Image,
