@@ -189,12 +189,11 @@ def _holds(text: str, wanted: dict[str, Any]) -> bool:
 
 
 def speed(loop: EngineLoop, batch: int) -> dict[str, float]:
-    """Milliseconds a token of each sequence, from the first token to the last: the fastest of rounds taken in turns.
+    """What a token of each of `batch` answers takes, from the first token to the last.
 
     `stepped` asks for log-probabilities, so that every token has a step of its own, and is held against `free` with
     the same.
     """
-    assert loop.tokenizer is not None
     held = Grammar("json_schema", json.dumps(RECORDS))
     ways: dict[str, dict[str, Any]] = {
         "free": {"ignore_eos": True},
@@ -202,27 +201,34 @@ def speed(loop: EngineLoop, batch: int) -> dict[str, float]:
         "free, stepped": {"ignore_eos": True, "logprobs": 0},
         "schema, stepped": {"grammar": held, "logprobs": 0},
     }
+    return _timed(loop, {name: [changes] * batch for name, changes in ways.items()})
+
+
+def beside(loop: EngineLoop) -> dict[str, float]:
+    """The same of eight answers, of which one is free or under a schema, and seven are free."""
+    free: dict[str, Any] = {"ignore_eos": True, "logprobs": 0}
+    held: dict[str, Any] = {"grammar": Grammar("json_schema", json.dumps(RECORDS)), "logprobs": 0}
+    return _timed(loop, {"eight free": [free] * 8, "seven and one under a schema": [free] * 7 + [held]})
+
+
+def _timed(loop: EngineLoop, ways: dict[str, list[dict[str, Any]]]) -> dict[str, float]:
+    """Milliseconds a token for each way of sampling a batch's answers: the fastest of rounds taken in turns."""
+    assert loop.tokenizer is not None
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for round_ in range(ROUNDS + 1):
-        for name, changes in ways.items():
-            requests = [
-                EngineRequest(
-                    f"{name} {round_} {i}",
-                    loop.tokenizer.encode(f"People of group {i}, as one line of JSON:\n"),
-                    sampling=SamplingParams(max_tokens=TOKENS, seed=i, **changes),
-                )
-                for i in range(batch)
-            ]
-            for request in requests:
-                loop.submit(request)
+        for name, batch in ways.items():
+            for i, changes in enumerate(batch):
+                prompt = loop.tokenizer.encode(f"People of group {i}, as one line of JSON:\n")
+                params = SamplingParams(max_tokens=TOKENS, seed=i, **changes)
+                loop.submit(EngineRequest(f"{name} {round_} {i}", prompt, sampling=params))
             began = tokens = 0.0
             while loop.busy:
                 outputs = loop.step()
                 if began:
                     tokens += sum(len(output.token_ids) for output in outputs)
-                elif len(outputs) == batch:
+                elif len(outputs) == len(batch):
                     began = time.perf_counter()
-            taken[name].append((time.perf_counter() - began) / tokens * batch * 1e3)
+            taken[name].append((time.perf_counter() - began) / tokens * len(batch) * 1e3)
     # The first round filled the caches.
     return {name: min(times[1:]) for name, times in taken.items()}
 
@@ -242,6 +248,8 @@ def main() -> None:
             print(f"batch {batch}: " + ", ".join(f"{name} {ms:.2f} ms a token" for name, ms in times.items()))
             plain, stepped = times["schema"] / times["free"], times["schema, stepped"] / times["free, stepped"]
             print(f"  under a schema {plain - 1:+.1%} time a token; with a step for every token {stepped - 1:+.1%}")
+        alone, mixed = beside(loop).values()
+        print(f"eight free {alone:.2f} ms a token, seven and one under a schema {mixed:.2f}: {mixed / alone - 1:+.1%}")
         loop.cache.check_integrity()
     finally:
         loop.close()

@@ -35,6 +35,12 @@ class TokenPrices:
 FREE = TokenPrices(0, 0, 0, 0, 0)
 
 
+def dearest(prices: TokenPrices) -> TokenPrices:
+    """What a request may cost at most: each token of its prompt at the highest price that one has."""
+    most = max(prices.input, prices.cached_input, prices.cache_write, prices.cache_write_long)
+    return TokenPrices(most, most, most, prices.output, most)
+
+
 def token_prices(prices: Prices, model: str) -> TokenPrices | None:
     """The configuration's dollars per million tokens as integers; None where that of input or output is not given.
 

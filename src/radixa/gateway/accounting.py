@@ -81,7 +81,7 @@ class Accounting:
             model=offer.id,
             limits=Limits(rpm=offer.rpm, tpm=offer.tpm, concurrency=offer.concurrency),
             tokens=at_most.total_tokens,
-            cost=money.cost(at_most, offer.prices),
+            cost=None if offer.prices is None else money.cost(at_most, money.dearest(offer.prices)),
         )
         try:
             reservation = await self.limiter.reserve(wanted)

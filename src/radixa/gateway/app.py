@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from math import ceil
 
 from radixa.core.errors import (
     EngineUnavailable,
@@ -17,6 +18,7 @@ from radixa.core.errors import (
     NotFound,
     RadixaError,
     StoreUnavailable,
+    UpstreamError,
 )
 from radixa.gateway.base import EventStream, Header, Receive, Response, Route, Scope, Send
 from radixa.gateway.cors import Cors
@@ -211,7 +213,8 @@ def _failure(error: RadixaError, route: Route, request: Request) -> Response:
         # What is left of the body may still come, and is no next request.
         headers = (*headers, (b"connection", b"close"))
     elif error.status == 503 and not headers:
-        headers = ((b"retry-after", b"1"), (b"retry-after-ms", b"1000"))
+        wait_s = max(1.0, (error.retry_after or 0.0) if isinstance(error, UpstreamError) else 0.0)
+        headers = ((b"retry-after", b"%d" % ceil(wait_s)), (b"retry-after-ms", b"%d" % ceil(wait_s * 1e3)))
     return Response(route.errors.body(error, request.id), route.errors.status(error), headers=headers)
 
 

@@ -9,6 +9,9 @@ from typing import TypeVar, cast
 
 T = TypeVar("T")
 
+_AHEAD = 16
+"""Items of several streams that may wait to be taken."""
+
 
 def closing(stream: AsyncIterator[T]) -> aclosing[AsyncGenerator[T, None]]:
     """`async with closing(stream) as items`: closed at the end of the block, whatever ends it.
@@ -24,7 +27,8 @@ def merged(streams: Sequence[AsyncIterator[T]]) -> AsyncIterator[T]:
 
 
 async def _merged(streams: Sequence[AsyncIterator[T]]) -> AsyncIterator[T]:
-    items: asyncio.Queue[T | Exception | None] = asyncio.Queue()
+    # Bounded, so that a slow reader holds up the streams and no memory.
+    items: asyncio.Queue[T | Exception | None] = asyncio.Queue(_AHEAD)
     pumps = [asyncio.create_task(_pump(stream, items)) for stream in streams]
     running = len(pumps)
     try:
@@ -47,8 +51,8 @@ async def _pump(stream: AsyncIterator[T], items: asyncio.Queue[T | Exception | N
     try:
         async with closing(stream) as found:
             async for item in found:
-                items.put_nowait(item)
+                await items.put(item)
     except Exception as error:  # noqa: BLE001 - handed to the reader, who raises it
-        items.put_nowait(error)
+        await items.put(error)
     else:
-        items.put_nowait(None)
+        await items.put(None)

@@ -70,9 +70,11 @@ class SharedLimiter:
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="limits")
         self._made: set[str] = set()
         self._reconciled: dict[str, int] = {}
+        self._steady_since: int | None = None
+        """Since when every beat reached the database, by its clock; None where the last one did not."""
 
     async def start(self) -> None:
-        await self._in_thread(rows.beat, self._engine, self.process)
+        self._steady_since = await self._in_thread(rows.beat, self._engine, self.process)
         self._beating = asyncio.create_task(self._beat_on())
 
     async def reserve(self, wanted: Wanted) -> Reservation:
@@ -185,7 +187,11 @@ class SharedLimiter:
                 at_least(scope.spent, found)
 
     def _alive(self, connection: Connection, now: int) -> set[str]:
-        return rows.alive(connection, now - int(self._lapse_s * 1000)) | {self.process}
+        """The processes that live. Until this one's own beats have come for long enough, all that have not left: the
+        database may have been away for everybody."""
+        span = int(self._lapse_s * 1000)
+        steady = self._steady_since is not None and now - self._steady_since >= span
+        return rows.alive(connection, now - span if steady else 0) | {self.process}
 
     def _take(self, ask: _Ask, scopes: dict[str, Scope], now: int) -> tuple[Taken, Standing] | RadixaError:
         found = [scopes[bound.name] for bound in ask.bounds]
@@ -233,10 +239,13 @@ class SharedLimiter:
             await asyncio.sleep(self._lapse_s / _BEATS_A_LAPSE)
             try:
                 now = await self._in_thread(rows.beat, self._engine, self.process)
+                if self._steady_since is None:
+                    self._steady_since = now
                 if now - cleaned > _KEEP_MS // 24:
                     cleaned = now
                     await self._in_thread(rows.bury, self._engine, now - _KEEP_MS)
             except StoreUnavailable as error:
+                self._steady_since = None
                 log.warning("limits: %s", error.message)
 
     async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
