@@ -141,6 +141,7 @@ def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
         ([], {"RADIXA_STORE_URL": "mysterious"}, "store.url = 'mysterious'"),
         ([], {"RADIXA_API_KEY": "short"}, "RADIXA_API_KEY: 5 characters can be guessed"),
         ([], {"RADIXA_API_KEY": "two words"}, "RADIXA_API_KEY: expected printable ASCII"),
+        (["--sandbox"], {"RADIXA_ENGINE_ENABLED": "false"}, "server.sandbox: the embedded engine is to answer"),
     ],
 )
 def test_starts_that_cannot_succeed(tmp_path: Path, options: list[str], settings: dict[str, str], says: str) -> None:

@@ -334,3 +334,12 @@ async def test_a_database_that_is_away_is_a_503_that_says_so(place: Place) -> No
         assert answer.error["code"] == "store_unavailable"
     event.remove(place.store.engine, "do_connect", refused)
     assert (await place.client.get("/v1/keys")).status == 200
+
+
+async def test_what_only_an_engine_can_do_is_refused_where_there_is_none(place: Place) -> None:
+    for answer in (
+        await place.client.get("/v1/cache"),
+        await place.client.post("/v1/cache/explain", {"model": "small", "messages": SAY}),
+    ):
+        assert (answer.status, answer.error["code"]) == (400, "no_engine")
+    assert (await place.client.get("/metrics")).status == 200

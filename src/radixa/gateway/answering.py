@@ -218,7 +218,8 @@ async def _start(
         meter = Meter(offer, request.started, asked.n, prepared, provider.tokenizer)
         streams = [provider.generate(found, prompt) for found, prompt in zip(wanted, prepared, strict=True)]
     else:
-        meter = Meter(offer, request.started, asked.n, sent_bytes=text_bytes(asked.body))
+        at_most = None if asked.max_tokens is None else asked.max_tokens * asked.n * len(wanted)
+        meter = Meter(offer, request.started, asked.n, sent_bytes=text_bytes(asked.body), at_most=at_most)
         streams = [provider.generate(found) for found in wanted]
     numbered = [_numbered(stream, number * asked.n) for number, stream in enumerate(streams[1:], 1)]
     return meter, [streams[0], *numbered]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from radixa.core.base import GenerateChunk, Usage
 from radixa.gateway.catalogue import Offer
@@ -34,11 +35,13 @@ class Meter:
         tokenizer: Tokenizer | None = None,
         *,
         sent_bytes: int = 0,
+        at_most: int | None = None,
     ) -> None:
         """`started` by time.perf_counter, when the request came in.
 
         `prompts` and `tokenizer` where our own engine answers; `sent_bytes` of the body's text where an upstream does,
-        which may never say what it counted.
+        which may never say what it counted. Nobody is billed more than `at_most` tokens of an answer that is only
+        estimated: what an upstream sends beyond what it was asked for is its own affair.
         """
         self.offer = offer
         self.ttft_ms: float | None = None
@@ -47,6 +50,7 @@ class Meter:
         self._prompts = prompts
         self._tokenizer = tokenizer
         self._sent_bytes = sent_bytes
+        self._at_most = at_most
         self._usages: dict[int, Usage] = {}
         self._ended: dict[int, str] = {}
         """By answer, why it ended."""
@@ -78,6 +82,14 @@ class Meter:
 
     def total(self) -> Usage:
         """The request's usage so far, over all prompts and answers."""
+        usage = self._total()
+        if not usage.estimated or self._at_most is None or usage.completion_tokens <= self._at_most:
+            return usage
+        return replace(
+            usage, completion_tokens=self._at_most, reasoning_tokens=min(usage.reasoning_tokens, self._at_most)
+        )
+
+    def _total(self) -> Usage:
         if not self._prompts:
             if not self._usages:
                 return self._estimate()

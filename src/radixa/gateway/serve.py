@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from radixa.core.config import CacheConfig, Config, ServerConfig
-from radixa.core.errors import RadixaError
+from radixa.core.errors import ConfigError, RadixaError
 from radixa.core.paths import paths
 from radixa.core.progress import Progress
 from radixa.engine.base import EngineSettings
@@ -81,6 +81,10 @@ async def _serve(config: Config, events: Events) -> None:
 
     if config.engine.enabled:
         check_name(config.engine.model)
+    elif config.server.sandbox:
+        raise ConfigError(
+            "server.sandbox: the embedded engine is to answer, and engine.enabled is false: leave one out"
+        )
     address = bindable(config.server.host, config.server.port, auth=config.server.auth)
     store = open_store(config.store)
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from radixa import __version__
 from radixa.core.config import Config
-from radixa.core.errors import EngineUnavailable
+from radixa.core.errors import EngineUnavailable, InvalidRequest
 from radixa.gateway.accounting import Accounting
 from radixa.gateway.auth import KeyRing
 from radixa.gateway.catalogue import Catalogue, Missing, Offer, entries_with
@@ -108,7 +108,10 @@ class Gateway:
     def local(self) -> LocalProvider:
         """The embedded engine. EngineUnavailable until it is there, and while it is being started again."""
         if not self.config.engine.enabled:
-            raise EngineUnavailable("This server has no engine of its own ([engine] enabled = false).")
+            raise InvalidRequest(
+                "This server has no engine of its own ([engine] enabled = false), and this is asked of one.",
+                code="no_engine",
+            )
         if self._local is None:
             raise EngineUnavailable("The model is still being loaded; /ready says when it can answer.")
         if not self._local.ready:

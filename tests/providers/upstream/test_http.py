@@ -199,7 +199,7 @@ async def test_nobody_there() -> None:
             await upstream.post("/whole", b"{}")
     assert "127.0.0.1" not in caught.value.message
     assert caught.value.status == 502
-    assert upstream.breaker.failures == 3
+    assert upstream.breaker.failures == 1
 
 
 async def test_a_name_that_nobody_has() -> None:

@@ -12,6 +12,8 @@ from radixa.gateway.base import Response, json_response, operation
 from radixa.gateway.request import Request
 from radixa.gateway.state import Gateway
 
+_PROMETHEUS = b"text/plain; version=0.0.4; charset=utf-8"
+
 
 class Readiness(msgspec.Struct, frozen=True, omit_defaults=True):
     status: Literal["ready", "starting", "stopping"]
@@ -44,9 +46,11 @@ async def ready(gateway: Gateway, request: Request) -> Response:
 async def metrics(gateway: Gateway, request: Request) -> Response:
     """Figures as Prometheus reads them."""
     waiting = gateway.ledger.waiting
+    if not gateway.config.engine.enabled:
+        return Response(gateway.metrics.text(None, waiting_rows=waiting), content_type=_PROMETHEUS)
     try:
         local = gateway.local
         text = gateway.metrics.text(await local.engine.stats(), local.name, waiting)
     except EngineUnavailable:
         text = gateway.metrics.text(None, waiting_rows=waiting)
-    return Response(text, content_type=b"text/plain; version=0.0.4; charset=utf-8")
+    return Response(text, content_type=_PROMETHEUS)

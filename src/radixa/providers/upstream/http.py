@@ -163,12 +163,15 @@ class Upstream:
                 return None
             asked: float | None = error.retry_ms / 1000
         elif error.retryable:
-            self.breaker.failed()
             asked = error.retry_after
         else:
             # What is wrong here (a key, an address) time alone does not mend, and each caller is to be told.
             return None
-        return None if tries > self._config.retries else wait(tries, asked)
+        pause = None if tries > self._config.retries else wait(tries, asked)
+        if pause is None and isinstance(error, UpstreamError):
+            # A request counts once, however often it was tried: one caller's alone is not to close it for all.
+            self.breaker.failed()
+        return pause
 
     # ---- one try
 
