@@ -19,8 +19,6 @@ from tests.gateway.live import KEY, Live, serving
 CAPITAL: Any = [{"role": "user", "content": "What is the capital of France?"}]
 GREEDY: Any = {"temperature": 0, "max_tokens": 12}
 
-TOOL: Any = {"type": "function", "function": {"name": "f"}}
-
 
 @pytest.fixture(scope="module")
 def server(smollm2: ModelFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
@@ -200,7 +198,7 @@ def test_every_refusal_and_a_stream_that_does_not_notice(client: OpenAI, raw: ht
     assert refused(openai.BadRequestError, 400, "integer_below_min_value", max_tokens=-1).param == "max_tokens"
     assert refused(openai.BadRequestError, 400, "invalid_type", temperature="hot").param == "temperature"
     assert refused(openai.BadRequestError, 400, "invalid_type", messages="hello").param == "messages"
-    assert refused(openai.BadRequestError, 400, "unsupported_parameter", tools=[TOOL]).param == "tools"
+    assert refused(openai.BadRequestError, 400, "unsupported_parameter", modalities=["audio"]).param == "modalities"
     assert "`gpt-17` does not exist" in str(refused(openai.NotFoundError, 404, "model_not_found", model="gpt-17"))
     long = refused(
         openai.BadRequestError,
