@@ -6,6 +6,7 @@ import http.client
 import json
 import ssl
 import threading
+import weakref
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,11 @@ TIMEOUT_S = 600.0
 _CONNECT_S = 10.0
 _GONE = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError, http.client.CannotSendRequest)
 """A kept connection that the server has closed meanwhile."""
+
+
+def _close(connections: list[http.client.HTTPConnection]) -> None:
+    while connections:
+        connections.pop().close()
 
 
 class Http:
@@ -37,6 +43,8 @@ class Http:
         self._idle: list[http.client.HTTPConnection] = []
         self._lock = threading.Lock()
         self._closed = False
+        # Who lets go of it without `close`, or ends the program, leaves no connection open either.
+        weakref.finalize(self, _close, self._idle)
 
     def get(self, path: str) -> Any:
         return self._json("GET", path, None)
@@ -65,9 +73,8 @@ class Http:
 
     def close(self) -> None:
         with self._lock:
-            idle, self._idle, self._closed = self._idle, [], True
-        for connection in idle:
-            connection.close()
+            self._closed = True
+            _close(self._idle)
 
     # ---- inside
 
