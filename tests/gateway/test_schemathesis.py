@@ -82,5 +82,5 @@ async def test_a_few_of_all_requests(build: Build, tmp_path: Path, admin: bool, 
 @pytest.mark.parametrize("admin", [True, False])
 async def test_many_requests(build: Build, tmp_path: Path, admin: bool) -> None:
     world = build(max_body_bytes=LIMIT)
-    options = ("--phases", "coverage,fuzzing,stateful", "--max-examples", "40")
+    options = ("--phases", "coverage,fuzzing,stateful", "--max-examples", "15")
     assert cases(await run(world, tmp_path, client_key(world, admin=admin), *options)) > 5_000
