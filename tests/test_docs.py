@@ -14,7 +14,8 @@ import pytest
 import typer.main
 
 from radixa.cli.app import app
-from radixa.core.config import SECTIONS, Config, load
+from radixa.core.config import Config
+from radixa.core.loading import SECTIONS, load
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])

@@ -131,7 +131,7 @@ def break_pull(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def fail(*arguments: object, **keywords: object) -> None:
         raise error
 
-    monkeypatch.setattr("radixa.core.config.load", fail)
+    monkeypatch.setattr("radixa.core.loading.load", fail)
 
 
 @pytest.mark.parametrize(

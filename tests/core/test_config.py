@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from radixa.core.config import SECTIONS, Config, load
+from radixa.core.config import Config
 from radixa.core.errors import ConfigError
+from radixa.core.loading import SECTIONS, load
 from radixa.core.variables import WITHOUT_SETTING, variable_of
 
 

@@ -73,7 +73,7 @@ def plan(
     names: Sequence[str], *, size: SizeName, sized_by: str, seed: int, concurrency: int, progress: Progress
 ) -> Plan:
     """The scenarios of these names, built with the tokenizer of the model `sized_by`, priced as `PRICED_AS`."""
-    from radixa.core.config import load
+    from radixa.core.loading import load
 
     prices = _prices(load().config.models)
     by = yardstick(sized_by, progress)

@@ -31,7 +31,7 @@ def show(
 
     Example: RADIXA_ENGINE_DTYPE=float32 radixa config show
     """
-    from radixa.core.config import load
+    from radixa.core.loading import load
     from radixa.core.paths import paths
 
     loaded = load(file)

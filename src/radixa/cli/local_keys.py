@@ -126,7 +126,7 @@ def _nano(dollars: float | None, what: str) -> int | None:
 
 @contextmanager
 def _store() -> Iterator[tuple[Store, Config]]:
-    from radixa.core.config import load
+    from radixa.core.loading import load
     from radixa.store.sql import open_store
 
     config = load().config

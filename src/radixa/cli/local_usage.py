@@ -12,7 +12,7 @@ EVERYONE = "*"
 def report(wish: dict[str, str]) -> dict[str, Any]:
     """Of all accounts, or of the one that `wish` names. Rows that a server which was killed had only in its file are
     added first, as the next start would."""
-    from radixa.core.config import load
+    from radixa.core.loading import load
     from radixa.core.paths import paths
     from radixa.gateway.ledger.emptying import recover
     from radixa.gateway.ledger.report import report as of

@@ -119,7 +119,7 @@ def _local() -> list[dict[str, Any]]:
     import os
     from datetime import UTC, datetime
 
-    from radixa.core.config import load
+    from radixa.core.loading import load
     from radixa.core.money import usd_per_mtok
     from radixa.gateway.catalogue import EMBEDDED, dated_prices, entries_with, prices_on
     from radixa.models.catalog import PACKAGED

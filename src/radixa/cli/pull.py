@@ -19,7 +19,7 @@ def pull(
 
     Example: radixa pull smollm2
     """
-    from radixa.core.config import load
+    from radixa.core.loading import load
     from radixa.models.prepare import check_name, prepare
     from radixa.models.probe import choose_dtype
 

@@ -34,7 +34,7 @@ def serve(
 
     Example: radixa serve --sandbox
     """
-    from radixa.core.config import load
+    from radixa.core.loading import load
     from radixa.gateway.serve import Events
     from radixa.gateway.serve import serve as run
 
