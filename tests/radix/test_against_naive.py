@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from radixa.core.tokens import pack, unpack
-from radixa.radix import Node, Tree
+from radixa.radix import Node, Tree, flush
 from tests.radix.naive import Naive, Tokens
 from tests.radix.payloads import STAMPS
 
@@ -86,7 +86,7 @@ class TreeAgainstNaive(RuleBasedStateMachine):
         beneath = {None: {"", "a", "a/b", "ab"}, "a": {"a", "a/b"}}.get(namespace, {namespace})
         gone = [piece for piece in self.naive.pieces if piece.namespace in beneath and not piece.locks]
         self.naive.pieces = [piece for piece in self.naive.pieces if piece not in gone]
-        found = self.tree.flush(namespace)
+        found = flush(self.tree, namespace)
         assert sorted(found.payloads) == sorted(piece.stamps for piece in gone)
         assert found.tokens == sum(piece.tokens for piece in gone)
 

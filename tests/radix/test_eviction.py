@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from radixa.core.errors import ConfigError
 from radixa.core.tokens import pack
-from radixa.radix import NOTHING, POLICIES, EvictionPolicy, Facts, Node, Tree, lru, policy
+from radixa.radix import NOTHING, POLICIES, EvictionPolicy, Facts, Node, Tree, flush, lru, policy
 
 POLICY: dict[str, EvictionPolicy] = {
     "least recent": lambda node: node.used,
@@ -96,7 +96,7 @@ def test_the_queue_does_not_grow_with_use() -> None:
         for token in range(10):
             tree.match(pack([token]))
     assert len(tree._order._plain._heap) == 10
-    tree.flush()
+    flush(tree)
     assert not tree._order._plain._heap
 
 

@@ -6,7 +6,7 @@ import random
 from itertools import islice
 
 from radixa.core.tokens import pack, unpack
-from radixa.radix import NOTHING, Listener, Node, Origin, Reason, Span, Tree
+from radixa.radix import NOTHING, Listener, Node, Origin, Reason, Span, Tree, flush, removing
 from tests.radix.test_tree import Clock
 
 
@@ -56,7 +56,7 @@ def test_a_mirror_rebuilt_from_what_it_hears_is_the_tree() -> None:
             case 3:
                 tree.evict(rng.randint(1, 4))
             case 4 if rng.random() < 0.1:
-                tree.flush(space)
+                flush(tree, space)
         assert {v.id: v.token_ids for v in tree.walk()} == {i: path[2] for i, path in mirror.paths.items()}
         assert all(len(mirror.paths[v.id][1]) == v.depth * 4 for v in tree.walk())
     assert set(mirror.reasons) == {"capacity", "flush"}
@@ -123,12 +123,12 @@ def test_a_removal_goes_on_while_the_tree_changes() -> None:
     tree = Tree(NOTHING, clock=Clock())
     for first in range(50):
         tree.insert(pack([first // 10, first, 1]), None)
-    removing = tree.removing(tree.roots())
-    list(islice(removing, 10))
+    going = removing(tree, tree.roots())
+    list(islice(going, 10))
     locked = tree.match(pack([4, 49, 1])).node
     tree.lock(locked)
     tree.match(pack([3, 35]))
-    list(removing)
+    list(going)
     tree.check_integrity()
     assert [unpack(view.token_ids) for view in tree.walk()] == [[4], [49, 1]] or tree.tokens == locked.end
 
@@ -139,6 +139,6 @@ def test_only_what_a_session_brought_goes_with_it() -> None:
     tree.insert(pack([1, 2, 3]), None, spans=[Span(3, mine)])
     tree.insert(pack([1, 2, 3, 4]), None, spans=[Span(4, theirs)])
     tree.insert(pack([1, 2, 5]), None, spans=[Span(3, mine)])
-    removed = [unpack(node.segment) for node in tree.removing(tree.roots(), "mine")]
+    removed = [unpack(node.segment) for node in removing(tree, tree.roots(), "mine")]
     assert removed == [[5]]
     assert tree.trace(pack([1, 2, 3, 4])).tokens == 4

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radixa.core.tokens import TOKEN_BYTES, count, pack
-from radixa.radix import NOTHING, Keep, Origin, Span, Tree, policy
+from radixa.radix import NOTHING, Keep, Origin, Span, Tree, flush, policy
 from radixa.radix.policies.arc import Arc
 from radixa.radix.policies.default import Default
 
@@ -265,7 +265,7 @@ def test_whatever_happens_the_tree_is_sound_and_the_policy_knows_its_size(
     for prompt, output, session, namespace, what in operations:
         now += 1.0
         if what == "flush":
-            tree.flush(namespace or None)
+            flush(tree, namespace or None)
         found = tree.match(pack(prompt), namespace)
         tree.lock(found.node)
         whole = prompt + output

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radixa.core.tokens import pack, unpack
-from radixa.radix import NOTHING, Keep, Node, Tree
+from radixa.radix import NOTHING, Keep, Node, Tree, flush
 from tests.radix.test_tree import Clock
 
 PIN, DEAR = Keep(pin=True), Keep(priority=True)
@@ -171,7 +171,7 @@ def test_the_budget_holds_whatever_happens(steps: list[tuple[str, list[int], Kee
             case "unlock" if locked:
                 tree.unlock(locked.pop())
             case "flush":
-                tree.flush(namespace)
+                flush(tree, namespace)
         tree.check_integrity()
     for node in locked:
         tree.unlock(node)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from radixa.core.tokens import pack
-from radixa.radix import NOTHING, NodeView, Tree
+from radixa.radix import NOTHING, NodeView, Tree, flush
 from radixa.radix.compare import shared_bytes
 from tests.radix.payloads import STAMPS
 
@@ -131,7 +131,7 @@ def test_version_changes_with_the_structure_and_only_then() -> None:
     assert changed()
     tree.evict(1)
     assert changed()
-    tree.flush()
+    flush(tree)
     assert changed()
 
 
@@ -164,7 +164,7 @@ def test_only_a_leaf_of_the_tree_grows_and_by_whole_pages() -> None:
         tree.grow(inner, pack([5, 6]), None)
     with pytest.raises(ValueError, match="whole pages"):
         tree.grow(leaf, pack([5]), None)
-    tree.flush()
+    flush(tree)
     with pytest.raises(ValueError, match="only a leaf"):
         tree.grow(leaf, pack([5, 6]), None)
 

@@ -10,7 +10,7 @@ from collections import deque
 from typing import Any, NamedTuple
 
 from radixa.core.tokens import TOKEN_BYTES
-from radixa.radix import Listener, Node, PayloadType, Reason, Span, Tree
+from radixa.radix import Listener, Node, PayloadType, Reason, Span, Tree, removing, removing_prefix
 
 CHECKED = 8
 """A ghost explains a miss if it covers at least so many of the tokens that follow, or all of them."""
@@ -61,9 +61,9 @@ class Ghosts(Listener[Any]):
         """Forget what a flush of the same arguments drops from the cache."""
         self._enter()
         if prefix is None:
-            gone = self._paths.removing(self._paths.roots(namespace), session)
+            gone = removing(self._paths, self._paths.roots(namespace), session)
         else:
-            gone = self._paths.removing_prefix(prefix, namespace or "")
+            gone = removing_prefix(self._paths, prefix, namespace or "")
         deque(gone, maxlen=0)
 
     def _enter(self) -> None:

@@ -16,7 +16,7 @@ from radixa.kv.lease import SlotLease
 from radixa.kv.pool import SlotPool
 from radixa.kv.runs import RUNS, Runs
 from radixa.kv.volatile import VolatileSpans
-from radixa.radix import MAX_LEVELS, Keep, Listener, NodeView, Policy, Span, Tree, lru
+from radixa.radix import MAX_LEVELS, Keep, Listener, NodeView, Policy, Span, Tree, lru, removing, removing_prefix
 
 GHOSTS = 4
 """What has gone is remembered for so many times the capacity."""
@@ -128,9 +128,9 @@ class RadixCache:
         self, namespace: str | None = None, session: str | None = None, prefix: bytes | None = None
     ) -> Iterator[int]:
         if prefix is None:
-            removed = self.tree.removing(self.tree.roots(namespace), session)
+            removed = removing(self.tree, self.tree.roots(namespace), session)
         else:
-            removed = self.tree.removing_prefix(prefix, namespace or "")
+            removed = removing_prefix(self.tree, prefix, namespace or "")
         for node in removed:
             self.pool.give(node.payload)
             yield node.tokens

@@ -19,6 +19,7 @@ from radixa.radix.base import (
     Span,
     Trace,
 )
+from radixa.radix.flushing import flush, removing, removing_prefix
 from radixa.radix.node import Node, Space, account, beneath
 from radixa.radix.policies import POLICIES, lru, policy
 from radixa.radix.tree import MAX_LEVELS, Tree
@@ -48,6 +49,9 @@ __all__ = [
     "Tree",
     "account",
     "beneath",
+    "flush",
     "lru",
     "policy",
+    "removing",
+    "removing_prefix",
 ]

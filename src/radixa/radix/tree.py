@@ -32,7 +32,7 @@ from radixa.radix.node import Node, Space, account, beneath
 from radixa.radix.policies import lru
 from radixa.radix.retention import Retention
 from radixa.radix.spans import pieces
-from radixa.radix.walk import bottom_up, walk
+from radixa.radix.walk import walk
 
 MAX_LEVELS = 1 << 30
 """More than any path has."""
@@ -225,7 +225,30 @@ class Tree(Generic[P]):
         for node in self.retention.due(self.now()):
             self._offer(node)
 
-    # ---- removing
+    # ---- cutting and removing
+
+    def split(self, node: Node[P], at: int) -> Node[P]:
+        """Cut `node` after `at` bytes. It stays the lower part, so whoever holds its path goes on holding all of it."""
+        parent = node.parent
+        assert parent is not None
+        first, rest = self.payloads.split(node.payload, at // TOKEN_BYTES)
+        segment = node.segment
+        upper = self._node(parent, segment[:at], first, node.origin, node.used, node.created)
+        upper.locks = node.locks
+        upper.hits = node.hits
+        upper.expired = node.expired
+        node.segment = segment[at:]
+        node.payload = rest
+        node.parent = upper
+        node.depth += at // TOKEN_BYTES
+        upper.children[node.segment[: self._page]] = node
+        self.version += 1
+        self.splits += 1
+        if node.keep is not None:
+            self.retention.split(upper, node)
+        for split in self._split_to:
+            split(upper, node)
+        return upper
 
     def evict(self, tokens: int) -> Evicted[P]:
         """Remove whole leaves in the policy's order until `tokens` tokens are gone or nothing unlocked is left."""
@@ -238,54 +261,44 @@ class Tree(Generic[P]):
             node = order.pop(self._now)
             if node is None:
                 break
-            gone += self._remove(node, "capacity")
+            gone += self.remove(node, "capacity")
             payloads.append(node.payload)
         self.evicted += gone
         return Evicted(gone, payloads)
 
-    def flush(self, namespace: str | None = None) -> Evicted[P]:
-        """Remove every node that is not locked, of one namespace and those beneath it or of all."""
-        removed = list(self.removing(self.roots(namespace)))
-        return Evicted(sum(node.tokens for node in removed), [node.payload for node in removed])
+    def remove(self, node: Node[P], reason: Reason) -> int:
+        """Take an unlocked leaf out; its tokens."""
+        parent = node.parent
+        assert parent is not None
+        segment = node.segment
+        tokens = len(segment) // TOKEN_BYTES
+        space = node.space
+        del parent.children[segment[: self._page]]
+        node.gone = True
+        node.left = self._now
+        space.tokens -= tokens
+        if not space.tokens:
+            del self.spaces[space.name]
+            owner = account(space.name)
+            self.accounts[owner].remove(space.name)
+            if not self.accounts[owner]:
+                del self.accounts[owner]
+        self.nodes -= 1
+        self.tokens -= tokens
+        self.evictable -= tokens
+        self.version += 1
+        if reason == "flush":
+            self.flushed += tokens
+        if node.keep is not None:
+            self.retention.release(node)
+        for removed in self._removed_to:
+            removed(node, reason)
+        self._offer(parent)
+        return tokens
 
-    def removing(self, roots: Sequence[Node[P]], session: str | None = None) -> Iterator[Node[P]]:
-        """Remove the nodes below `roots` that are not locked, leaves first; each comes when it has been removed.
-
-        With `session`, only those that this session brought and nobody goes on from. The tree may change between two
-        of them: this is how a flush goes on while requests run.
-        """
-        for root in roots:
-            for node in bottom_up(root):
-                if node.evictable and (session is None or node.origin.session == session):
-                    self._remove(node, "flush")
-                    yield node
+    def prune(self) -> None:
+        """Forget what was taken out and still waits for its eviction; to be called after many removals."""
         self._order.prune()
-
-    def removing_prefix(self, key: bytes, namespace: str) -> Iterator[Node[P]]:
-        """Remove what begins with `key` and is not locked, then `key`'s own path as far up as nothing else needs it.
-
-        A path that was granted retention by itself is needed. Where the end of `key` is gone already, what is left of
-        its path goes likewise.
-        """
-        whole = len(key) - len(key) % self._page
-        found = self.trace(key, namespace)
-        node, ends = found.node, False
-        if found.tokens * TOKEN_BYTES == whole:
-            if found.partly is not None:
-                node = self._split(found.partly, (found.tokens - found.partly.depth) * TOKEN_BYTES)
-            tail = key[whole:]
-            ends = not tail
-            below = [child for child in list(node.children.values()) if child.segment.startswith(tail)]
-            yield from self.removing(below)
-            for child in below:
-                if child.evictable:
-                    self._remove(child, "flush")
-                    yield child
-        while node.evictable and (ends or not node.granted):
-            self._remove(node, "flush")
-            yield node
-            assert node.parent is not None
-            node, ends = node.parent, False
 
     # ---- looking
 
@@ -341,35 +354,12 @@ class Tree(Generic[P]):
                 continue
             shared = shared_bytes(segment, key, pos, end)
             shared -= shared % page
-            node = self._split(child, shared)
+            node = self.split(child, shared)
             node.hits += hit
             self._offer(child)
             return node, pos + shared
         self._offer(node)
         return node, pos
-
-    def _split(self, node: Node[P], at: int) -> Node[P]:
-        """Cut `node` after `at` bytes. It stays the lower part, so whoever holds its path goes on holding all of it."""
-        parent = node.parent
-        assert parent is not None
-        first, rest = self.payloads.split(node.payload, at // TOKEN_BYTES)
-        segment = node.segment
-        upper = self._node(parent, segment[:at], first, node.origin, node.used, node.created)
-        upper.locks = node.locks
-        upper.hits = node.hits
-        upper.expired = node.expired
-        node.segment = segment[at:]
-        node.payload = rest
-        node.parent = upper
-        node.depth += at // TOKEN_BYTES
-        upper.children[node.segment[: self._page]] = node
-        self.version += 1
-        self.splits += 1
-        if node.keep is not None:
-            self.retention.split(upper, node)
-        for split in self._split_to:
-            split(upper, node)
-        return upper
 
     def _append(self, node: Node[P], key: bytes, pos: int, payload: P, spans: Sequence[Span], now: float) -> Node[P]:
         """Hang key[pos:] below `node`; the new leaf."""
@@ -399,36 +389,6 @@ class Tree(Generic[P]):
         self.tokens += tokens
         self.evictable += tokens
         self.version += 1
-
-    def _remove(self, node: Node[P], reason: Reason) -> int:
-        """Take an unlocked leaf out; its tokens."""
-        parent = node.parent
-        assert parent is not None
-        segment = node.segment
-        tokens = len(segment) // TOKEN_BYTES
-        space = node.space
-        del parent.children[segment[: self._page]]
-        node.gone = True
-        node.left = self._now
-        space.tokens -= tokens
-        if not space.tokens:
-            del self.spaces[space.name]
-            owner = account(space.name)
-            self.accounts[owner].remove(space.name)
-            if not self.accounts[owner]:
-                del self.accounts[owner]
-        self.nodes -= 1
-        self.tokens -= tokens
-        self.evictable -= tokens
-        self.version += 1
-        if reason == "flush":
-            self.flushed += tokens
-        if node.keep is not None:
-            self.retention.release(node)
-        for removed in self._removed_to:
-            removed(node, reason)
-        self._offer(parent)
-        return tokens
 
     def _offer(self, node: Node[P]) -> None:
         if not (node.locks or node.children or node.gone or node.parent is None):
