@@ -27,7 +27,17 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.serving import KEY, Process, connect, free_port, reachable, request_bytes, start_gateway, upstream
+from benchmarks.serving import (
+    KEY,
+    Process,
+    connect,
+    free_port,
+    listening,
+    reachable,
+    request_bytes,
+    start_gateway,
+    upstream,
+)
 
 PROMPT = "You are a helpful assistant. " * 40
 BODY = {"model": "mock", "messages": [{"role": "system", "content": PROMPT}, {"role": "user", "content": "Hello?"}]}
@@ -116,27 +126,34 @@ def litellm(program: str, port: int, folder: Path) -> Iterator[str]:
         process.wait()
 
 
-async def measure(gateway: Process, port: int, scale: float, other: str | None) -> dict[str, float]:
+async def measure(gateway: Process, port: int, bare: str, scale: float, other: str | None) -> dict[str, float]:
+    """`port`: the upstream's; `bare`: the URL of the least gateway there can be; `other`: LiteLLM's."""
     direct = f"http://127.0.0.1:{port}"
     found: dict[str, float] = {}
     await throughput(gateway.url, 1_000)
     found["rss_after_1000_mb"] = gateway.resident_mb()
     found["upstream_alone_rps"] = await throughput(direct, int(20_000 * scale))
-    rates = []
+    rates, bounds, spent = [], [], 0.0
     if other is not None:
         await throughput(other, 100)
     for _ in range(3):
+        before = gateway.cpu_s()
         rates.append(await throughput(gateway.url, int(10_000 * scale)))
+        spent += gateway.cpu_s() - before
+        bounds.append(await throughput(bare, int(10_000 * scale)))
         if other is not None:
             found["litellm_rps"] = max(found.get("litellm_rps", 0.0), await throughput(other, int(600 * scale)))
     found["rps"] = statistics.median(rates)
+    found["bare_forward_rps"] = statistics.median(bounds)
+    found["cpu_ms_a_request"] = spent * 1e3 / (3 * int(10_000 * scale))
     found |= await added(direct, gateway.url, int(3_000 * scale))
     if other is not None:
         through = await added(direct, other, int(300 * scale))
         found |= {f"litellm_{name}": value for name, value in through.items()}
     done = 1_000 + 3 * int(10_000 * scale) + 2 * int(3_000 * scale)
     await throughput(gateway.url, max(1_000, int(100_000 * scale) - done))
-    found["rss_after_100000_mb"] = gateway.resident_mb()
+    found["requests"] = max(done + 1_000, int(100_000 * scale))
+    found["rss_then_mb"] = gateway.resident_mb()
     return found
 
 
@@ -146,15 +163,19 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="a share of the requests, for a quick look")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, upstream() as port:
-        folder = Path(name)
+    with (
+        tempfile.TemporaryDirectory() as name,
+        upstream() as port,
+        listening("forward.py", f"http://127.0.0.1:{port}") as forward,
+    ):
+        folder, bare = Path(name), f"http://127.0.0.1:{forward}"
         gateway = start_gateway(folder, port)
         try:
             if options.litellm:
                 with litellm(options.litellm, port, folder) as other:
-                    found = uvloop.run(measure(gateway, port, options.scale, other))
+                    found = uvloop.run(measure(gateway, port, bare, options.scale, other))
             else:
-                found = uvloop.run(measure(gateway, port, options.scale, None))
+                found = uvloop.run(measure(gateway, port, bare, options.scale, None))
         finally:
             gateway.process.terminate()
             gateway.process.wait()

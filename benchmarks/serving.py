@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -50,6 +50,11 @@ class Process:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
+    def cpu_s(self) -> float:
+        """Seconds of all its threads, in user and system."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def resident_mb(self) -> float:
         """Of the server's process alone."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
@@ -70,20 +75,25 @@ def reachable(port: int) -> bool:
 
 
 @contextmanager
-def upstream() -> Iterator[int]:
-    """The port of an upstream that answers at once."""
+def listening(program: str, *options: str) -> Iterator[int]:
+    """The port of `program`, a file beside this one that takes its port first."""
     port = free_port()
-    process = subprocess.Popen([sys.executable, str(Path(__file__).with_name("upstream.py")), str(port)])
+    process = subprocess.Popen([sys.executable, str(Path(__file__).with_name(program)), str(port), *options])
     try:
         until = time.monotonic() + START_S
         while not reachable(port):
-            assert process.poll() is None, "the upstream ended"
-            assert time.monotonic() < until, "the upstream did not start"
+            assert process.poll() is None, f"{program} ended"
+            assert time.monotonic() < until, f"{program} did not start"
             time.sleep(0.02)
         yield port
     finally:
         process.kill()
         process.wait()
+
+
+def upstream() -> AbstractContextManager[int]:
+    """The port of an upstream that answers at once."""
+    return listening("upstream.py")
 
 
 def start_gateway(folder: Path, upstream_port: int) -> Process:
