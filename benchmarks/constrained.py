@@ -2,6 +2,7 @@
 
 A hundred schemas of varied kinds, made from a seed, are each answered once at temperature 1: valid, or cut off with
 `length`. Then the same number of tokens is written freely and under a schema, in turns, alone and eight at a time.
+Last, a schema of about the most characters that are taken is compiled.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import jsonschema_rs
 
 from radixa.core.base import Grammar, SamplingParams
 from radixa.engine.base import EngineOutput, EngineRequest, EngineSettings
+from radixa.engine.grammar import MAX_CHARACTERS
 from radixa.engine.load import load_engine
 from radixa.engine.loop import EngineLoop
 from radixa.models.prepare import prepare
@@ -233,6 +235,25 @@ def _timed(loop: EngineLoop, ways: dict[str, list[dict[str, Any]]]) -> dict[str,
     return {name: min(times[1:]) for name, times in taken.items()}
 
 
+def largest() -> Grammar:
+    """A schema of properties, each with a bound of its own, as many as fit."""
+    properties: dict[str, Any] = {}
+    text = json.dumps({"properties": properties})
+    while len(text) < MAX_CHARACTERS - 1000:
+        for _ in range(10):
+            properties[f"property_{len(properties)}"] = {"type": "string", "maxLength": len(properties) % 40}
+        text = json.dumps({"properties": properties})
+    return Grammar("json_schema", text, "schema")
+
+
+def compiling(loop: EngineLoop, grammar: Grammar) -> float:
+    """Seconds until it is ready, with the vocabulary read already."""
+    assert loop.grammars is not None
+    began = time.perf_counter()
+    loop.grammars.compiled(grammar).result()
+    return time.perf_counter() - began
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--schemas", type=int, default=SCHEMAS)
@@ -250,6 +271,8 @@ def main() -> None:
             print(f"  under a schema {plain - 1:+.1%} time a token; with a step for every token {stepped - 1:+.1%}")
         alone, mixed = beside(loop).values()
         print(f"eight free {alone:.2f} ms a token, seven and one under a schema {mixed:.2f}: {mixed / alone - 1:+.1%}")
+        large = largest()
+        print(f"a schema of {len(large.text)} characters compiles in {compiling(loop, large):.1f} s")
         loop.cache.check_integrity()
     finally:
         loop.close()

@@ -2,27 +2,31 @@
 
     python benchmarks/language.py [--json]
 
-Prints three figures: prompt tokens computed by a batch of 64 few-shot programs against no reuse, the time of `fork(8)`
-over a 2,000-token prefix against eight separate requests to a server that is told to miss, and the language's own time
-per `gen` call.
+Prints three figures: the share of its prompt tokens that a batch of 64 few-shot programs computes, the time of
+`fork(8)` over a 2,000-token prefix against eight separate requests to a server that is told to miss, and the language's
+own time per `gen` call.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import random
 import statistics
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import radixa as rx
 from radixa.lang.base import Answer, Listener, Options, Prompt
 from radixa.lang.chat_backend import ChatBackend
-from radixa.lang.choices import ChoicesMethod, Decision
 
 PROGRAMS = 64
+EXAMPLE_TOKENS = 1_000
+"""Of the few-shot examples that all programs begin with."""
+QUESTION_TOKENS = 20
 BRANCHES = 8
+PREFIX_TOKENS = 2_000
+"""That the branches share."""
 ANSWER_TOKENS = 8
 OVERHEAD_CALLS = 500
 WORDS = [
@@ -33,7 +37,7 @@ WORDS = [
 
 def words(count: int, seed: int) -> str:
     """Text of about that many tokens, another one for each seed."""
-    return " ".join(WORDS[(i * i + 7 * i + seed * 13) % len(WORDS)] for i in range(count))
+    return " ".join(random.Random(seed).choices(WORDS, k=count))
 
 
 @rx.function
@@ -61,16 +65,10 @@ class Nothing(ChatBackend):
     """Answers at once, so that what is left is the language's own time."""
 
     def generate(self, prompt: Prompt, options: Options, listener: Listener | None = None) -> list[Answer]:
-        return [Answer("x", {})]
+        return [Answer("x")]
 
-    def select(self, prompt: Prompt, choices: Sequence[str], method: ChoicesMethod) -> Decision:
-        return Decision(choices[0])
-
-    def get_server_info(self) -> dict[str, Any]:
-        return {}
-
-    def shutdown(self) -> None:
-        """It holds nothing."""
+    def formed(self, prompt: Prompt, schema: dict[str, Any]) -> Answer:
+        return Answer("x")
 
 
 @rx.function
@@ -84,7 +82,9 @@ def computed_percent(backend: rx.RuntimeEndpoint) -> float:
     """Prompt tokens that went through the model, of all that were asked."""
     backend.flush_cache()
     before = computed_tokens(backend)
-    batch = [{"examples": words(1000, 1), "question": words(30, i)} for i in range(PROGRAMS)]
+    batch = [
+        {"examples": words(EXAMPLE_TOKENS, PROGRAMS), "question": words(QUESTION_TOKENS, i)} for i in range(PROGRAMS)
+    ]
     states = few_shot.run_batch(batch, backend=backend)
     asked = sum(state.get_meta_info("answer")["prompt_tokens"] for state in states)
     return 100.0 * (computed_tokens(backend) - before) / asked
@@ -97,17 +97,17 @@ def computed_tokens(backend: rx.RuntimeEndpoint) -> int:
 def seconds_forked(backend: rx.RuntimeEndpoint) -> float:
     backend.flush_cache()
     begun = time.perf_counter()
-    forked.run(prefix=words(2000, 2), backend=backend).sync()
+    forked.run(prefix=words(PREFIX_TOKENS, PROGRAMS), backend=backend).text()
     return time.perf_counter() - begun
 
 
 def seconds_separate(backend: rx.RuntimeEndpoint) -> float:
     """One after the other's start, all at once on the server: as eight clients would ask."""
-    backend.flush_cache()
+    separate.run(prefix="", number=0, backend=backend).text()  # a server's first request takes longer
     begun = time.perf_counter()
-    states = [separate.run(prefix=words(2000, 2), number=i, backend=backend) for i in range(BRANCHES)]
+    states = [separate.run(prefix=words(PREFIX_TOKENS, PROGRAMS), number=i, backend=backend) for i in range(BRANCHES)]
     for state in states:
-        state.sync()
+        state.text()
     return time.perf_counter() - begun
 
 
@@ -116,7 +116,7 @@ def overhead_ms() -> float:
     times = []
     for _ in range(5):
         begun = time.perf_counter()
-        calls.run(count=OVERHEAD_CALLS, backend=Nothing()).sync()
+        calls.run(count=OVERHEAD_CALLS, backend=Nothing("nothing", None)).sync()
         times.append((time.perf_counter() - begun) / OVERHEAD_CALLS)
     return statistics.median(times) * 1e3
 
@@ -142,7 +142,7 @@ def main() -> None:
         return
     print(f"{PROGRAMS} few-shot programs: {found['computed_percent']} % of the prompt tokens computed")
     times = f"{fork:.2f} s, separately without reuse {alone:.2f} s"
-    print(f"fork({BRANCHES}) over 2,000 tokens: {times}: {found['fork_percent']} %")
+    print(f"fork({BRANCHES}) over {PREFIX_TOKENS:,} tokens: {times}: {found['fork_percent']} %")
     print(f"overhead per gen call: {found['overhead_ms']} ms")
 
 

@@ -56,7 +56,7 @@ def measure(engine: Engine, count: int) -> None:
         raise SystemExit("the database has a ledger already; name an empty one")
     started = time.perf_counter()
     fill(engine, count)
-    print(f"{count:,} rows filled in {time.perf_counter() - started:.0f} s, in bulk")
+    print(f"{count:,} rows filled in {time.perf_counter() - started:.0f} s, in bulk: {gigabytes(engine):.2f} GB")
     add(book, count)
     largest = account(0)
     middle = f"{START + 9 * DAY + 1_234}.5", f"{START + 20 * DAY + 4_321}.5"
@@ -73,6 +73,15 @@ def measure(engine: Engine, count: int) -> None:
         for who, owner in (("largest account", largest), ("all accounts", None)):
             print(f"{name:38} {who:16} {milliseconds(lambda p=params, o=owner: report(book, wanted(p), o)):10.1f} ms")
     print(f"{'spent by a key since a day':38} {'':16} {milliseconds(lambda: spent(book)):10.1f} ms")
+
+
+def gigabytes(engine: Engine) -> float:
+    """What the database takes on disk."""
+    sqlite = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+    postgres = "SELECT pg_database_size(current_database())"
+    with engine.connect() as connection:
+        size = connection.exec_driver_sql(sqlite if engine.dialect.name == "sqlite" else postgres).scalar_one()
+    return int(size) / 1e9
 
 
 def spent(book: SqlLedger) -> int:

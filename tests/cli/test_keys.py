@@ -98,10 +98,15 @@ def test_terms(radixa: Radixa) -> None:
     made = json.loads(radixa("keys", "create", "ci", *options, "--json").out)
     assert before + 30 * 86_400 <= made["expires"] <= int(time.time()) + 30 * 86_400
     assert (made["models"], made["budget_day_usd"], made["rpm"], made["tpm"]) == (["gpt-4.1", "o3"], 0.5, 10, None)
+    assert not made["force_include_usage"]
+    options = ["--concurrency", "2", "--force-include-usage"]
+    stream = json.loads(radixa("keys", "create", "langchain", *options, "--json").out)
+    assert (stream["concurrency"], stream["force_include_usage"]) == (2, True)
+    radixa("keys", "revoke", stream["id"])
     radixa("keys", "create", "old", "--expires", "2020-01-31")
     listed = json.loads(radixa("keys", "list", "--json").out)
-    assert [key["expires"] for key in listed] == [made["expires"], 1_580_428_800]
-    assert radixa("keys", "list").out.splitlines()[2].split()[-1] == "expired"
+    assert [key["expires"] for key in listed] == [made["expires"], None, 1_580_428_800]
+    assert radixa("keys", "list").out.splitlines()[3].split()[-1] == "expired"
     wrong = radixa("keys", "create", "--expires", "soon")
     assert wrong.code == 2
     assert "expected a day such as 2027-01-31" in " ".join(wrong.err.split())

@@ -174,6 +174,16 @@ def test_a_stop_token_only_where_the_answer_may_end(loop: EngineLoop, tokenizer:
     assert re.fullmatch("[0-9]{2}", answer.text)
 
 
+@pytest.mark.parametrize("changes", [{}, {"logprobs": 0}], ids=["forced", "stepped"])
+def test_a_stop_token_that_the_grammar_wants_does_not_end_it(
+    loop: EngineLoop, tokenizer: FolderTokenizer, changes: dict[str, Any]
+) -> None:
+    (stop,) = memoryview(tokenizer.encode("X")).cast("i")
+    (answer,) = run(loop, request("r", Grammar("regex", "[0-9]aX[0-9]"), stop_token_ids=(stop,), **changes))
+    assert answer.reason == "stop"
+    assert re.fullmatch("[0-9]aX[0-9]", answer.text)
+
+
 def test_biases_choose_among_what_is_allowed(loop: EngineLoop, tokenizer: FolderTokenizer) -> None:
     (five,) = memoryview(tokenizer.encode("5")).cast("i")
     (word,) = memoryview(tokenizer.encode("the")).cast("i")
@@ -222,10 +232,11 @@ def test_a_request_that_was_retracted_goes_on_where_it_was(smollm2: ModelFolder,
     tight.close()
 
 
-def test_what_is_forced_takes_no_step_of_its_own(loop: EngineLoop) -> None:
+@pytest.mark.parametrize("temperature", [0.0, 1.2])
+def test_what_is_forced_takes_no_step_of_its_own(loop: EngineLoop, temperature: float) -> None:
     """The same tokens in fewer steps: log-probabilities are what a step for each token is needed for."""
-    (fast,) = run(loop, request("f", SCHEMA))
-    (slow,) = run(loop, request("s", SCHEMA, logprobs=0))
+    (fast,) = run(loop, request("f", SCHEMA, temperature=temperature, seed=3))
+    (slow,) = run(loop, request("s", SCHEMA, temperature=temperature, seed=3, logprobs=0))
     assert fast.tokens == slow.tokens
     assert slow.steps == len(slow.tokens)
     assert fast.steps < slow.steps

@@ -1,4 +1,4 @@
-"""A gateway over the scripted engine, called without a network."""
+"""A gateway over the scripted engine, called without a network; and a real server with the real model."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from radixa.core.config import CacheConfig, Config, EngineConfig, ModelEntry, ServerConfig, StoreConfig
 from radixa.gateway.app import App
 from radixa.gateway.auth import Identity, KeyRing
 from radixa.gateway.state import Gateway
+from radixa.models.base import ModelFolder
 from radixa.providers.local import LocalProvider
 from radixa.providers.registry import upstreams
 from radixa.store.base import Account
 from radixa.store.sql import SqlStore, ensure_first_account, open_store
 from tests.gateway.fakes import ByteTokenizer, Client, FakeEngine, PlainTemplate
+from tests.gateway.live import KEY, Clients, Live, serving
 
 
 @dataclass
@@ -103,3 +106,29 @@ async def build(store: SqlStore, tmp_path: Path) -> AsyncIterator[Build]:
 @pytest.fixture
 def world(build: Build) -> World:
     return build()
+
+
+@pytest.fixture(scope="module")
+def server(smollm2: ModelFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with serving(tmp_path_factory.mktemp("server"), "--sandbox") as live:
+        yield live
+
+
+@pytest.fixture(scope="module")
+def raw(server: Live) -> Iterator[httpx2.Client]:
+    """An administrator's requests, also those that no SDK would send."""
+    with httpx2.Client(base_url=server.url, headers={"authorization": f"Bearer {KEY}"}, timeout=60) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def clients(server: Live) -> Iterator[Clients]:
+    from anthropic import Anthropic
+    from openai import OpenAI
+
+    with (
+        OpenAI(base_url=f"{server.url}/v1", api_key=KEY, max_retries=0) as one,
+        # Anthropic's own header for a key.
+        Anthropic(base_url=server.url, api_key=KEY, max_retries=0) as other,
+    ):
+        yield Clients(one, other)

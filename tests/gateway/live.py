@@ -14,9 +14,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from anthropic import Anthropic
+    from openai import OpenAI
 
 KEY = "rx-key-of-the-tests-0123456789"
 START_S = 110
+
+
+class Clients(NamedTuple):
+    """Two SDKs over one server, with the administrator's key."""
+
+    openai: OpenAI
+    anthropic: Anthropic
 
 
 @dataclass

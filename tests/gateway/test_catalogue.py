@@ -11,6 +11,7 @@ from radixa.core.config import ModelEntry, Prices
 from radixa.core.errors import InvalidRequest, ModelNotFound
 from radixa.core.money import token_prices
 from radixa.gateway.catalogue import Catalogue, Missing, Offer, shipped
+from radixa.store.base import Limits
 
 PRICE = Prices(input=1.0, cached_input=0.1, output=2.0)
 
@@ -44,12 +45,10 @@ def test_an_upstreams_offer_says_all_that_its_entry_does() -> None:
         provider="openai",
         served_by="gpt-4.1-2025",
         prices=token_prices(PRICE, "gpt"),
-        rpm=5,
-        tpm=60,
+        limits=Limits(5, 60, 2),
         context=5000,
         shutdown_date="2027-01-14",
         target="gpt-4.1-2025",
-        concurrency=2,
         cached_weight=0.5,
     )
     bare = catalogue(ModelEntry("gpt", "openai")).resolve("gpt")
@@ -106,7 +105,7 @@ def test_fallbacks_are_those_that_are_offered() -> None:
 
 def test_new_entries_hold_at_once() -> None:
     found = catalogue(ModelEntry("a", "openai"))
-    assert found.resolve("a").rpm is None
+    assert found.resolve("a").limits.rpm is None
     found.replace([ModelEntry("a", "openai", rpm=3), ModelEntry("b", "openai")])
-    assert found.resolve("a").rpm == 3
+    assert found.resolve("a").limits.rpm == 3
     assert [offer.id for offer in found.offers()] == ["own", "a", "b"]

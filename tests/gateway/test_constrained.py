@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import jsonschema_rs
 import pytest
-from anthropic import Anthropic
-from openai import BadRequestError, OpenAI
+from openai import BadRequestError
 
 from radixa.core.base import Grammar
-from radixa.models.base import ModelFolder
 from tests.gateway.conftest import World
-from tests.gateway.live import KEY, Live, serving
+from tests.gateway.live import Clients
 
 SCHEMA = {
     "type": "object",
@@ -60,26 +57,6 @@ async def test_two_constraints_contradict_each_other(world: World, fields: dict[
     assert (answer.status, answer.error["param"]) == (400, "regex")
     assert "both say what the answer must be" in answer.error["message"]
     assert world.engine.requests == []
-
-
-class Clients(NamedTuple):
-    openai: OpenAI
-    anthropic: Anthropic
-
-
-@pytest.fixture(scope="module")
-def server(smollm2: ModelFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with serving(tmp_path_factory.mktemp("server"), "--sandbox") as live:
-        yield live
-
-
-@pytest.fixture(scope="module")
-def clients(server: Live) -> Iterator[Clients]:
-    with (
-        OpenAI(base_url=f"{server.url}/v1", api_key=KEY, max_retries=0) as one,
-        Anthropic(base_url=server.url, api_key=KEY, max_retries=0) as other,
-    ):
-        yield Clients(one, other)
 
 
 def chat(clients: Clients, **fields: Any) -> Any:

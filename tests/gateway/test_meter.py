@@ -6,8 +6,9 @@ from radixa.core.base import GenerateChunk, Usage
 from radixa.core.money import FREE
 from radixa.gateway.catalogue import Offer
 from radixa.gateway.meter import Meter
+from radixa.store.base import NO_LIMITS
 
-OFFER = Offer("m", "p", "m", FREE, None, None, None, None)
+OFFER = Offer("m", "p", "m", FREE, NO_LIMITS, None, None)
 
 
 def meter(at_most: int | None) -> Meter:

@@ -13,29 +13,15 @@ import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
 
-from radixa.models.base import ModelFolder
-from tests.gateway.live import KEY, Live, serving
+from tests.gateway.live import KEY, Live
 
 CAPITAL: Any = [{"role": "user", "content": "What is the capital of France?"}]
 GREEDY: Any = {"temperature": 0, "max_tokens": 12}
 
 
 @pytest.fixture(scope="module")
-def server(smollm2: ModelFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with serving(tmp_path_factory.mktemp("server"), "--sandbox") as live:
-        yield live
-
-
-@pytest.fixture(scope="module")
 def client(server: Live) -> Iterator[OpenAI]:
     with OpenAI(base_url=f"{server.url}/v1", api_key=KEY, max_retries=0) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def raw(server: Live) -> Iterator[httpx2.Client]:
-    """Requests that the SDK would not send."""
-    with httpx2.Client(base_url=server.url, headers={"authorization": f"Bearer {KEY}"}, timeout=60) as found:
         yield found
 
 

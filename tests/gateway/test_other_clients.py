@@ -7,14 +7,12 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from radixa.models.base import ModelFolder
-from tests.gateway.live import KEY, Live, serving
+from tests.gateway.live import KEY, Live
 from tests.gateway.test_sdks import blocks, settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -94,12 +92,6 @@ print(json.dumps({
     "stream": stream(), "stream_with_usage": stream(stream_options={"include_usage": True}),
 }))
 """
-
-
-@pytest.fixture(scope="module")
-def server(smollm2: ModelFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with serving(tmp_path_factory.mktemp("server"), "--sandbox") as live:
-        yield live
 
 
 @pytest.fixture(scope="session")

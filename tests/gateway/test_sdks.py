@@ -19,8 +19,7 @@ from anthropic import Anthropic
 from langchain_openai import ChatOpenAI
 from openai import OpenAI
 
-from radixa.models.base import ModelFolder
-from tests.gateway.live import KEY, Live, serving
+from tests.gateway.live import Live
 
 MODEL = "deepseek-chat"
 SYSTEM = "You are brief. Answer in one short sentence. " * 3
@@ -38,19 +37,6 @@ class Keys(NamedTuple):
     """With one request at once."""
     poor: str
     """With a budget of nothing."""
-
-
-@pytest.fixture(scope="module")
-def server(smollm2: ModelFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with serving(tmp_path_factory.mktemp("server"), "--sandbox") as live:
-        yield live
-
-
-@pytest.fixture(scope="module")
-def raw(server: Live) -> Iterator[httpx2.Client]:
-    """An administrator's requests."""
-    with httpx2.Client(base_url=server.url, headers={"authorization": f"Bearer {KEY}"}, timeout=60) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

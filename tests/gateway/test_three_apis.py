@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
-from anthropic import Anthropic
-from openai import OpenAI
 
-from radixa.models.base import ModelFolder
-from tests.gateway.live import KEY, Live, serving
+from tests.gateway.live import Clients
 
 MODEL = "deepseek-chat"
 SYSTEM = "You are brief. Answer in one short sentence."
@@ -34,27 +31,6 @@ class Told(NamedTuple):
     completion: int
     cost: float
     saved: float
-
-
-class Clients(NamedTuple):
-    openai: OpenAI
-    anthropic: Anthropic
-
-
-@pytest.fixture(scope="module")
-def server(smollm2: ModelFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with serving(tmp_path_factory.mktemp("server"), "--sandbox") as live:
-        yield live
-
-
-@pytest.fixture(scope="module")
-def clients(server: Live) -> Iterator[Clients]:
-    with (
-        OpenAI(base_url=f"{server.url}/v1", api_key=KEY, max_retries=0) as one,
-        # Anthropic's own header for a key.
-        Anthropic(base_url=server.url, api_key=KEY, max_retries=0) as other,
-    ):
-        yield Clients(one, other)
 
 
 def chat(clients: Clients, wishes: dict[str, Any]) -> Told:

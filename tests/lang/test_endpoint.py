@@ -130,8 +130,10 @@ def test_a_collection_that_is_not_there(endpoint: RuntimeEndpoint) -> None:
 
 def test_models_that_an_engine_does_not_answer_for(endpoint: RuntimeEndpoint, live: Live) -> None:
     other = RuntimeEndpoint(live.url + "/v1", KEY, model="gpt-4.1")
-    assert "first" in answer.run(question="Where?", backend=other)
+    assert answer.run(question="Where?", backend=other).get_meta_info("first")["model"] == "gpt-4.1"
     other.shutdown()
+    with pytest.raises(CallFailed, match="shut down"):
+        other.flush_cache()
     wrong = RuntimeEndpoint(live.url, KEY, model="gpt-9")
     with pytest.raises(InvalidRequest, match="no model 'gpt-9'"):
         answer.run(question="Where?", backend=wrong).text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,15 @@ def test_models_are_put_replaced_and_removed(store: SqlStore) -> None:
     assert models.remove_model("b", by=BY)
     assert not models.remove_model("b", by=BY)
     assert list(models.models()) == ["a/ü"]
+
+
+def test_the_same_model_at_once_is_put_by_all(store: SqlStore) -> None:
+    """As by gateways that share a database: each sees none yet, and none is told that the database is away."""
+    models = SqlModels(store.engine)
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda at: models.put_model(f"m{at // 8}", f'{{"v": {at}}}', by=BY), range(64)))
+    assert len(models.models()) == 8
+    assert [entry.action for entry in store.audit()] == ["model.put"] * 64
 
 
 def test_each_change_is_audited_once(store: SqlStore) -> None:

@@ -19,7 +19,7 @@ from aiohttp import web
 
 FaultKind = Literal[
     "status", "stall", "stall_begun", "stall_middle", "cut", "cut_middle", "end_early", "flood", "malformed",
-    "wrong_type", "redirect", "lie", "error_event", "several_lines",
+    "wrong_type", "redirect", "lie", "error_event", "several_lines", "comments",
 ]  # fmt: skip
 """What goes wrong:
 
@@ -33,6 +33,7 @@ FaultKind = Literal[
 - `redirect`: to another server;
 - `lie`: `usage` in place of the true one, as JSON; empty leaves it out;
 - `error_event`: after `after` events, an error in the stream, as the provider sends it;
+- `comments`: after `after` events, comments for ever, 100 a second;
 - `several_lines`: nothing; but the JSON of each event is on several lines, as server-sent events may have it.
 """
 
@@ -226,6 +227,10 @@ class StandIn:
                     return response
                 elif kind == "flood":
                     await self._flood(response)
+                elif kind == "comments":
+                    while True:
+                        await response.write(b": still here\n\n")
+                        await asyncio.sleep(0.01)
                 elif kind == "malformed":
                     await response.write(b'data: {"object": \n\n')
                 elif kind == "error_event":

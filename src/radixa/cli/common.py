@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from radixa.core.addresses import DEFAULT_URL as DEFAULT_URL
 from radixa.core.printing import UNSAFE
 from radixa.core.printing import age as age
 from radixa.core.printing import printable as printable
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from radixa.core.progress import Progress
-
-DEFAULT_URL = "http://127.0.0.1:8000"
 
 Url = Annotated[
     str | None,

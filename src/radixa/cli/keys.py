@@ -39,6 +39,10 @@ def create(
     budget: Annotated[float | None, typer.Option("--budget", min=0, help="Dollars in all.")] = None,
     rpm: Annotated[int | None, typer.Option("--rpm", min=0, help="Requests a minute.")] = None,
     tpm: Annotated[int | None, typer.Option("--tpm", min=0, help="Tokens a minute.")] = None,
+    concurrency: Annotated[int | None, typer.Option("--concurrency", min=0, help="Requests at once.")] = None,
+    force_include_usage: Annotated[
+        bool, typer.Option("--force-include-usage", help="Every stream ends with its usage, asked or not.")
+    ] = False,
     as_json: Json = False,
     url: Url = None,
     api_key: ApiKey = None,
@@ -58,6 +62,8 @@ def create(
         "budget_usd": budget,
         "rpm": rpm,
         "tpm": tpm,
+        "concurrency": concurrency,
+        "force_include_usage": force_include_usage or None,
     }
     terms = {name: value for name, value in given.items() if value is not None}
     if url:
@@ -140,7 +146,7 @@ def revoke(
 
 
 def ask(url: str, api_key: str | None, method: str, path: str, values: dict[str, Any]) -> Any:
-    """A server's answer to one administrative request."""
+    """A server's answer to one request."""
     import asyncio
 
     from radixa.bench.client import connect

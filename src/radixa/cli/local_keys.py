@@ -10,7 +10,8 @@ from radixa.core.errors import InvalidRequest, NotFound
 
 if TYPE_CHECKING:
     from radixa.core.config import Config
-    from radixa.store.base import Account, CreditKind, KeyTerms, Limits, Store
+    from radixa.store.base import Account, CreditKind, KeyTerms, Limits
+    from radixa.store.sql import SqlStore
 
 
 def create(name: str, account: str | None, admin: bool, terms: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +85,7 @@ def credit(account: str, amount: float, once: str | None) -> dict[str, Any]:
 
 
 def _open(
-    store: Store, config: Config, name: str, *, limits: Limits | None = None, credit_limit: int | None = 0
+    store: SqlStore, config: Config, name: str, *, limits: Limits | None = None, credit_limit: int | None = 0
 ) -> Account:
     """A new account with its free credits, as a server opens it."""
     from radixa.store.base import NO_LIMITS
@@ -93,7 +94,7 @@ def _open(
     return store.create_account(name, limits=limits or NO_LIMITS, credit_limit=credit_limit, free_credits=free)
 
 
-def _named(store: Store, account: str) -> Account:
+def _named(store: SqlStore, account: str) -> Account:
     found = store.find_account(account)
     if found is None:
         raise NotFound(f"There is no account '{account}'.")
@@ -106,12 +107,13 @@ def _terms(given: dict[str, Any]) -> KeyTerms:
     return KeyTerms(
         expires=given.get("expires"),
         models=tuple(given["models"]) if "models" in given else None,
-        limits=Limits(given.get("rpm"), given.get("tpm")),
+        limits=Limits(given.get("rpm"), given.get("tpm"), given.get("concurrency")),
         budgets=Budgets(
             _nano(given.get("budget_day_usd"), "--budget-day"),
             _nano(given.get("budget_month_usd"), "--budget-month"),
             _nano(given.get("budget_usd"), "--budget"),
         ),
+        force_include_usage=given.get("force_include_usage", False),
     )
 
 
@@ -125,7 +127,7 @@ def _nano(dollars: float | None, what: str) -> int | None:
 
 
 @contextmanager
-def _store() -> Iterator[tuple[Store, Config]]:
+def _store() -> Iterator[tuple[SqlStore, Config]]:
     from radixa.core.loading import load
     from radixa.store.sql import open_store
 

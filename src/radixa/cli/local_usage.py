@@ -6,8 +6,6 @@ from typing import Any
 
 from radixa.core.errors import NotFound
 
-EVERYONE = "*"
-
 
 def report(wish: dict[str, str]) -> dict[str, Any]:
     """Of all accounts, or of the one that `wish` names. Rows that a server which was killed had only in its file are
@@ -15,8 +13,8 @@ def report(wish: dict[str, str]) -> dict[str, Any]:
     from radixa.core.loading import load
     from radixa.core.paths import paths
     from radixa.gateway.ledger.emptying import recover
+    from radixa.gateway.ledger.report import EVERYONE, wanted
     from radixa.gateway.ledger.report import report as of
-    from radixa.gateway.ledger.report import wanted
     from radixa.store.ledger.sql import SqlLedger
     from radixa.store.sql import open_store
 

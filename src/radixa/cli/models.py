@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from radixa.cli.common import ApiKey, Json, Url, console, print_json, printable
+from radixa.cli.keys import ask
 
 if TYPE_CHECKING:
     from radixa.cli.monthly import Month
@@ -40,7 +41,7 @@ def models(
     Example: radixa models --monthly 10M --hit-rate 0.8
     """
     wanted = None if monthly is None else _month(monthly, output_share, hit_rate)
-    rows = _remote(url, api_key) if url else _local()
+    rows = ask(url, api_key, "GET", "/v1/models", {})["data"] if url else _local()
     if wanted is not None:
         from radixa.cli.monthly import costs
 
@@ -99,19 +100,6 @@ def _list_costs(rows: list[dict[str, Any]], wanted: Month, hit_rate: float) -> N
         "(--output-share). What a cache newly keeps is counted as plain input.",
         style="dim",
     )
-
-
-def _remote(url: str, api_key: str | None) -> list[dict[str, Any]]:
-    import asyncio
-
-    from radixa.bench.client import connect
-
-    async def fetch() -> list[dict[str, Any]]:
-        async with connect(url, api_key) as client:
-            found: list[dict[str, Any]] = (await client.get("/v1/models"))["data"]
-            return found
-
-    return asyncio.run(fetch())
 
 
 def _local() -> list[dict[str, Any]]:

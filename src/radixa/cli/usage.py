@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from radixa.cli.common import ApiKey, Json, Url, console, print_json, printable
+from radixa.cli.keys import ask
 
 By = Literal["request", "model", "key", "session", "day"]
 _KEYS = {"request": "request_id", "model": "model", "key": "key_id", "session": "session_id", "day": "day"}
@@ -40,7 +41,7 @@ def usage(
     given["group_by"] = None if by == "request" else by
     wish = {name: value for name, value in given.items() if value is not None}
     if url:
-        found = _ask(url, api_key, wish)
+        found = ask(url, api_key, "GET", "/v1/usage", wish)
     else:
         from radixa.cli import local_usage
 
@@ -49,18 +50,6 @@ def usage(
         print_json(found)
     else:
         _show(found, by)
-
-
-def _ask(url: str, api_key: str | None, wish: dict[str, str]) -> Any:
-    import asyncio
-
-    from radixa.bench.client import connect
-
-    async def call() -> Any:
-        async with connect(url, api_key) as client:
-            return await client.get("/v1/usage", **wish)
-
-    return asyncio.run(call())
 
 
 def _show(found: dict[str, Any], by: By) -> None:

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from radixa.core.errors import CallFailed
 
+DEFAULT_URL = "http://127.0.0.1:8000"
+"""Of the server that is asked where neither a call nor `RADIXA_BASE_URL` names one."""
 _PASSWORD = re.compile(r"^(.*?//[^:@/]*|[^:@]*):(?!//).*@")
 """From the colon after the user's name to the last `@`: a password may hold either sign, and the URL be no URL."""
 _PARAMETER = re.compile(r"([?&][^=&]*(?:password|passwd|pwd|secret|token)=)[^&]*", re.IGNORECASE)

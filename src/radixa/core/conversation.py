@@ -116,8 +116,10 @@ class Conversation(msgspec.Struct, frozen=True, omit_defaults=True):
     thinking_tokens: int | None = None
     """Anthropic's thinking budget; 0 is thinking switched off, None says nothing."""
 
-    def place(self, index: int) -> str:
-        """Where the message of that index stands in the caller's body, as an error names it."""
+    def place(self, index: int, part: int | None = None) -> str:
+        """Where the message of that index, or a part of it, stands in the caller's body, as an error names it."""
+        if part is not None:
+            return f"{self.place(index)}.content[{part}]"
         if self.leading:
             return f"{self.field}[{index - 1}]" if index else self.leading
         return f"{self.field}[{index}]"

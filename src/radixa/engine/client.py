@@ -39,7 +39,7 @@ from radixa.engine.messages import (
 
 log = logging.getLogger("radixa.engine")
 
-R = TypeVar("R", EngineStats, Flushed, TreePage, Explained, Flushed)
+R = TypeVar("R", EngineStats, TreePage, Explained, Flushed)
 
 Connect = Callable[[EngineSettings], Awaitable[Connection]]
 

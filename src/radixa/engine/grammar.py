@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_CHARACTERS = 120_000
-"""Of a grammar's text: what OpenAI allows a schema. One of this size takes about two seconds to compile at worst."""
+"""Of a grammar's text: what OpenAI allows a schema. `benchmarks/constrained.py` says how long one takes to compile."""
 
 KEPT = 128
 """Compiled grammars that are kept, by their last use."""

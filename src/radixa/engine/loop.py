@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from time import perf_counter
 
 from radixa.core import tokens as token_ids
@@ -12,6 +12,7 @@ from radixa.core.errors import ContextTooLong, EngineUnavailable, InvalidRequest
 from radixa.engine.base import EngineInfo, EngineOutput, EngineRequest, EngineStats, Fault, TreePage, TreeQuery
 from radixa.engine.batch import build
 from radixa.engine.compiling import Compiling
+from radixa.engine.counters import Counters
 from radixa.engine.events.base import Events
 from radixa.engine.events.make import NoEvents
 from radixa.engine.grammar import Grammars
@@ -28,20 +29,6 @@ log = logging.getLogger("radixa.engine")
 
 CLOSE_SECONDS = 3.0
 """What an engine that is told to stop may still take to write."""
-
-
-@dataclass(slots=True)
-class Counters:
-    """Counts since the start; only ever added to (law 8)."""
-
-    steps: int = 0
-    requests: int = 0
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    computed_tokens: int = 0
-    generated_tokens: int = 0
-    wanted_tokens: int = 0
-    disk_tokens: int = 0
 
 
 @dataclass(slots=True)
@@ -101,8 +88,7 @@ class EngineLoop:
 
     def _start(self, sequence: Sequence) -> None:
         self.scheduler.add(sequence)
-        self.counters.requests += 1
-        self.counters.prompt_tokens += sequence.prompt_tokens
+        self.counters.queued(sequence)
 
     def _take_compiled(self) -> list[EngineOutput]:
         """Queue what waited for its grammar; the last outputs of those whose grammar cannot be."""
@@ -134,7 +120,7 @@ class EngineLoop:
         logits = self.runner.forward(batch.step)
         prompts = sum(w.tokens for w in work if w.tokens > 1 and w.sequence.computed < w.sequence.prompt_tokens)
         self.scheduler.tiering.measured(prompts, perf_counter() - started)
-        self._count(work_tokens=[(w.sequence, w.tokens) for w in work])
+        self.counters.step(work)
         self.scheduler.computed(work)
         if not batch.sampled:
             return refused
@@ -151,6 +137,7 @@ class EngineLoop:
     def stats(self) -> EngineStats:
         held = self.cache.stats()
         return EngineStats(
+            **asdict(self.counters),
             running=len(self.scheduler.running),
             waiting=self.waiting,
             capacity=held.capacity,
@@ -159,12 +146,6 @@ class EngineLoop:
             leased=held.leased,
             evictable=held.evictable,
             nodes=held.nodes,
-            steps=self.counters.steps,
-            requests=self.counters.requests,
-            prompt_tokens=self.counters.prompt_tokens,
-            cached_tokens=self.counters.cached_tokens,
-            computed_tokens=self.counters.computed_tokens,
-            generated_tokens=self.counters.generated_tokens,
             evicted_tokens=held.evicted,
             retractions=self.scheduler.retractions,
             retained=held.retained,
@@ -172,8 +153,6 @@ class EngineLoop:
             expired_tokens=held.expired,
             yielded_tokens=held.yielded,
             flushed_tokens=held.flushed,
-            wanted_tokens=self.counters.wanted_tokens,
-            disk_tokens=self.counters.disk_tokens,
             namespaces=self.cache.namespaces(),
             disk=self.scheduler.tiering.tier.stats(),
             events=self.events.stats(),
@@ -223,19 +202,6 @@ class EngineLoop:
                 f"{self.max_waiting} requests are waiting already; try again later", code="server_is_overloaded"
             )
 
-    def _count(self, work_tokens: list[tuple[Sequence, int]]) -> None:
-        self.counters.steps += 1
-        for sequence, tokens in work_tokens:
-            self.counters.computed_tokens += max(0, min(tokens, sequence.prompt_tokens - sequence.computed))
-
-    def _count_found(self, sequence: Sequence) -> None:
-        """What the first admission found, once its first token is there."""
-        usage = sequence.usage
-        self.counters.cached_tokens += usage.cached_tokens
-        self.counters.disk_tokens += usage.disk_tokens
-        if usage.miss is not None:
-            self.counters.wanted_tokens += usage.miss.lost
-
     def _output(self, sequence: Sequence, sampled: Sampled | Exception) -> EngineOutput:
         """What a step came to for one sequence. What goes wrong with it ends it, and nobody else (law 9)."""
         try:
@@ -254,12 +220,14 @@ class EngineLoop:
         and say what the client gets to see."""
         first = not sequence.generated
         if first:
-            self._count_found(sequence)
+            self.counters.found(sequence.usage)
         before = sequence.generated
         text, reason = self._append(sequence, sampled.token)
         # What is forced needs no logits, so its KV is computed in one step for all; log-probabilities would need them.
         if reason is None and sequence.constraint is not None and sampled.logprob is None:
             for token in sequence.constraint.forced():
+                # As if it had been drawn: what follows is the same with log-probabilities and without.
+                sequence.random.random()
                 more, reason = self._append(sequence, token)
                 text += more
                 if reason is not None:
@@ -283,29 +251,25 @@ class EngineLoop:
     def _append(self, sequence: Sequence, token: int) -> tuple[str, FinishReason | None]:
         """The answer goes on by a token: the text that became certain, and why it ends, if it does."""
         sequence.append(token)
-        reason = self._stop_token(token, sequence.request.sampling)
-        if reason is not None:
-            return "", reason
         constraint = sequence.constraint
+        if self._stops(token, sequence.request.sampling) and (constraint is None or constraint.accepting):
+            return "", "stop"
         if constraint is not None:
             constraint.accept(token)
         text = sequence.text.add(token)
         if sequence.text.stopped or (constraint is not None and constraint.complete):
-            reason = "stop"
-        elif sequence.generated >= sequence.max_tokens:
-            reason = "length"
-        return text, reason
+            return text, "stop"
+        return text, "length" if sequence.generated >= sequence.max_tokens else None
 
     def _warmed(self, sequence: Sequence) -> EngineOutput:
         """The prompt is computed, and that was all that was asked."""
-        self._count_found(sequence)
+        self.counters.found(sequence.usage)
         self.scheduler.finish(sequence)
         del self._sequences[sequence.request.request_id]
         return EngineOutput(sequence.request.request_id, finish_reason="length", usage=sequence.usage)
 
-    def _stop_token(self, token: int, params: SamplingParams) -> FinishReason | None:
-        ends = token in params.stop_token_ids or (token in self.eos_token_ids and not params.ignore_eos)
-        return "stop" if ends else None
+    def _stops(self, token: int, params: SamplingParams) -> bool:
+        return token in params.stop_token_ids or (token in self.eos_token_ids and not params.ignore_eos)
 
 
 def _failed(request_id: str, error: Exception) -> EngineOutput:

@@ -69,7 +69,7 @@ def _sampled(row: Tensor, sequence: Sequence, likeliest: int, mask: Mask | None)
 
 
 def _constrain(row: Tensor, sequence: Sequence, mask: Mask) -> None:
-    """Rule out what the grammar does not allow, in place. Tokens that end the answer are allowed where it may end.
+    """Rule out what the grammar does not allow, in place. Where the answer may end, so may any token that ends it.
 
     InvalidRequest where nothing is allowed.
     """
@@ -78,8 +78,8 @@ def _constrain(row: Tensor, sequence: Sequence, mask: Mask) -> None:
     constraint, params = sequence.constraint, sequence.request.sampling
     assert constraint is not None
     allowed = np.unpackbits(mask, count=row.shape[0], bitorder="little").view(np.bool_)
-    if params.stop_token_ids:
-        allowed[list(params.stop_token_ids)] = constraint.accepting
+    if params.stop_token_ids and constraint.accepting:
+        allowed[[token for token in params.stop_token_ids if token < row.shape[0]]] = True
     if not allowed.any():
         raise constraint.failure()
     row.masked_fill_(torch.from_numpy(~allowed), -inf)

@@ -89,8 +89,8 @@ class Scheduler:
         self.take_freed()
         retracted = self.retractions
         for sequence in list(self.running):
-            # Growing one may retract another. What a grammar forced may be several tokens at once.
-            if sequence.lease is not None and (sequence.generated or not sequence.prefilling):
+            # A prompt has its slots since it was admitted.
+            if sequence.generated:
                 self._grow(sequence)
         work = [Work(s, 1) for s in self.running if not s.prefilling]
         budget = max(self._step_tokens - len(work), self._step_tokens // 4, 1)
@@ -150,7 +150,7 @@ class Scheduler:
     def _lease(self, sequence: Sequence) -> Lease | None:
         """Slots for the whole sequence so far, or None where there is no room for it and the growth of the others."""
         # A match counts as a use, so what has no hope of room does not come to it.
-        if not self._fits(sequence.length - self.waiting.matched(sequence)):
+        if self._spare() < sequence.length - self.waiting.matched(sequence):
             return None
         namespace = sequence.request.namespace
         if sequence.cached is None:
@@ -162,7 +162,7 @@ class Scheduler:
         else:
             lease = self.cache.bare(namespace)
         # What is locked by now cannot be evicted for the rest.
-        if self._fits(sequence.length - lease.cached) and self.cache.extend(lease, sequence.length, GROWTH):
+        if self._spare() >= sequence.length - lease.cached and self.cache.extend(lease, sequence.length, GROWTH):
             return lease
         self.cache.release(lease)
         return None
@@ -170,16 +170,13 @@ class Scheduler:
     def _room(self) -> int:
         """Slots that a load may take: a share of the pool, so that requests which load nothing have theirs as well, and
         none that what runs is about to need."""
-        stats = self.cache.stats()
-        headroom = min(GROWTH, stats.capacity // 16) * len(self.running)
-        share = stats.capacity // LOADING_SHARE if self.tiering.loading else stats.capacity
-        return min(share, stats.free + stats.evictable - headroom)
+        spare = self._spare()
+        return min(spare, self.cache.stats().capacity // LOADING_SHARE) if self.tiering.loading else spare
 
-    def _fits(self, tokens: int) -> bool:
-        """Whether there is room for `tokens` more, and for the growth of what runs already."""
+    def _spare(self) -> int:
+        """Slots that are free or can be, less what those that run are about to grow by; may be below zero."""
         stats = self.cache.stats()
-        headroom = min(GROWTH, stats.capacity // 16) * len(self.running)
-        return stats.free + stats.evictable >= tokens + headroom
+        return stats.free + stats.evictable - min(GROWTH, stats.capacity // 16) * len(self.running)
 
     def _better_to_wait(self, sequence: Sequence) -> bool:
         """Whether a running sequence is just computing a prefix of this one, so that it will be found rather than
@@ -196,18 +193,11 @@ class Scheduler:
                     return True
         return False
 
-    def _grow(self, sequence: Sequence) -> bool:
-        """A slot for the next token; takes them from the youngest where none is left. False if that was this one
-        itself."""
-        assert sequence.lease is not None
-        while not self.cache.extend(sequence.lease, sequence.length, GROWTH):
-            if self.tiering.make_room():
-                continue
-            youngest = self.running[-1]
-            self._retract(youngest)
-            if youngest is sequence:
-                return False
-        return True
+    def _grow(self, sequence: Sequence) -> None:
+        """Slots for the next tokens; takes them from the youngest where none is left, which may be this one itself."""
+        while sequence.lease is not None and not self.cache.extend(sequence.lease, sequence.length, GROWTH):
+            if not self.tiering.make_room():
+                self._retract(self.running[-1])
 
     def _retract(self, sequence: Sequence) -> None:
         """Back to the queue. Its KV goes into the tree, where it stays as long as there is room for it."""

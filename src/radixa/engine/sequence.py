@@ -21,7 +21,8 @@ class Sequence:
     """A request and what became of it so far. The scheduler owns it; equality is identity.
 
     `tokens` is prompt and answer, packed. The last token of an answer has no KV yet: its logits come with the next
-    step. So a sequence is *pending* by at least one token as long as it runs, by exactly one while it decodes.
+    step. So a sequence is *pending* by at least one token as long as it runs: by exactly one while it decodes, by more
+    where a grammar forced several.
     """
 
     request: EngineRequest

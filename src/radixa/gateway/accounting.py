@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import defaultdict
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import msgspec
 
 from radixa.core import money
 from radixa.core.base import Usage
 from radixa.core.errors import LedgerUnavailable, QuotaExceeded, RateLimited
-from radixa.gateway.base import Header
+from radixa.gateway.asgi import Header
 from radixa.gateway.catalogue import Offer
 from radixa.gateway.ledger.book import Ledger
 from radixa.gateway.limits.base import Limiter, Reservation, Wanted, weighed
-from radixa.gateway.meter import BYTES_A_TOKEN, Meter
+from radixa.gateway.meter import Meter
 from radixa.gateway.metrics import Metrics
 from radixa.gateway.request import Request
-from radixa.store.base import Limits
+from radixa.providers.size import BYTES_A_TOKEN
 from radixa.store.ledger.base import Api, LedgerRow
 from radixa.store.ledger.blocks import block_names
 
 log = logging.getLogger("radixa.gateway")
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(msgspec.Struct, frozen=True):
     """A request as its account sees it."""
 
     api: Api
@@ -79,7 +83,7 @@ class Accounting:
         wanted = Wanted(
             identity=request.identity,
             model=offer.id,
-            limits=Limits(rpm=offer.rpm, tpm=offer.tpm, concurrency=offer.concurrency),
+            limits=offer.limits,
             tokens=at_most.total_tokens,
             cost=None if offer.prices is None else money.cost(at_most, money.dearest(offer.prices)),
         )
@@ -95,8 +99,11 @@ class Accounting:
         """What all accounts used together."""
         return sum(self.counts.values(), Counts())
 
-    def write(self, request: Request, offer: Offer, use: Use, meter: Meter, status: int) -> Usage:
-        """Put a request into the ledger, then count it. LedgerUnavailable where it cannot be written down."""
+    def write(self, request: Request, offer: Offer, use: Use, meter: Meter, status: int) -> tuple[Usage, int | None]:
+        """Put a request into the ledger, then count it; returns what it used and what that cost.
+
+        LedgerUnavailable where it cannot be written down.
+        """
         usage = meter.total()
         duration_s = time.perf_counter() - request.started
         keys = meter.token_ids()
@@ -132,11 +139,14 @@ class Accounting:
         self.counts[row.account_id].add(usage)
         ttft_s = meter.ttft_ms / 1e3 if usage.completion_tokens and meter.ttft_ms else None
         self._metrics.answered(offer.id, usage, ttft_s)
-        return usage
+        return usage, row.cost_nano_usd
 
 
 class Account:
-    """One request's reservation. It is closed once: what comes first of its methods holds."""
+    """One request's reservation. It is closed once: what comes first of its methods holds.
+
+    An answer begins within `with account:`. What keeps it from that counts nothing, but where the client left.
+    """
 
     def __init__(
         self, accounting: Accounting, request: Request, offer: Offer, use: Use, reservation: Reservation
@@ -147,6 +157,19 @@ class Account:
         self._use = use
         self._reservation = reservation
         self._open = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, asyncio.CancelledError):
+            # That was a request, but no tokens.
+            self._open = False
+            self._reservation.settle(0, 0)
+        elif error is not None:
+            self.refund()
 
     def headers(self) -> tuple[Header, ...]:
         """What is left under the limits, as the API of the request has it."""
@@ -161,12 +184,12 @@ class Account:
         if not self._open:
             return
         self._open = False
-        usage = Usage()
+        tokens, cost = 0, None
         try:
-            usage = self._accounting.write(self._request, self._offer, self._use, meter, status)
+            usage, cost = self._accounting.write(self._request, self._offer, self._use, meter, status)
+            tokens = weighed(usage, self._offer.cached_weight)
         finally:
-            cost = money.cost(usage, self._offer.prices)
-            self._reservation.settle(weighed(usage, self._offer.cached_weight), cost)
+            self._reservation.settle(tokens, cost)
 
     def close(self, meter: Meter, status: int) -> None:
         """`settle`, for an answer that broke off and can say nothing any more."""
@@ -179,8 +202,3 @@ class Account:
         """Nothing was answered: as if the request had never come."""
         self._open = False
         self._reservation.refund()
-
-    def abandon(self) -> None:
-        """The client left before an answer began: that was a request, but no tokens."""
-        self._open = False
-        self._reservation.settle(0, 0)

@@ -14,16 +14,18 @@ from radixa.core.base import CachePolicy, GenerateChunk, GenerateRequest, Sampli
 from radixa.core.conversation import Conversation
 from radixa.core.errors import EngineUnavailable, InvalidRequest, RadixaError, RateLimited, UpstreamError
 from radixa.gateway.accounting import Account, Use
-from radixa.gateway.base import Header, served_by
+from radixa.gateway.asgi import Header
+from radixa.gateway.base import served_by
 from radixa.gateway.catalogue import Offer
 from radixa.gateway.decode import decoded
 from radixa.gateway.dialects.base import ANY_VOCABULARY, Asked, Content
 from radixa.gateway.meter import Meter
-from radixa.gateway.request import Request
+from radixa.gateway.request import CLIENT_LEFT, Request
 from radixa.gateway.state import Gateway
 from radixa.gateway.wishes import cache_policy, namespace
 from radixa.providers.base import Provider
 from radixa.providers.local import LocalProvider
+from radixa.providers.prompt import Prompt
 from radixa.providers.size import text_bytes
 from radixa.providers.streams import closing, merged
 
@@ -31,7 +33,6 @@ log = logging.getLogger("radixa.gateway")
 
 MAX_ANSWERS = 128
 """In one request, over all its prompts."""
-_CLIENT_LEFT = 499
 
 
 @dataclass(slots=True)
@@ -97,9 +98,10 @@ async def _begin_at(
             code="invalid_value",
         )
     policy = wanted[0].cache
+    sent_bytes = text_bytes(asked.body)
     use = Use(
         api=asked.dialect,
-        text_bytes=text_bytes(asked.body),
+        text_bytes=sent_bytes,
         generated=count * wanted[0].sampling.max_tokens,
         stream=asked.stream,
         session=policy.session,
@@ -108,23 +110,18 @@ async def _begin_at(
     )
     account = await gateway.accounting.open(request, offer, use)
     try:
-        meter, streams = await _start(request, asked, offer, provider, wanted)
-        chunks = request.owns(merged(streams))
-        first = await anext(chunks, None)
-        if first is None:
-            raise UpstreamError(f"{offer.provider} answered with an empty stream.")
-    except asyncio.CancelledError:
-        account.abandon()
-        raise
-    except BaseException as error:
-        account.refund()
+        with account:
+            meter, streams = await _start(request, asked, offer, provider, wanted, sent_bytes)
+            chunks = request.owns(merged(streams))
+            first = await anext(chunks, None)
+            if first is None:
+                raise UpstreamError(f"{offer.provider} answered with an empty stream.")
+    except (UpstreamError, EngineUnavailable, RateLimited) as error:
         # A limit of our own is said before this, and is no provider's.
-        if isinstance(error, (UpstreamError, EngineUnavailable, RateLimited)):
-            raise _ProviderFailed(error) from error
-        raise
+        raise _ProviderFailed(error) from error
     whole = request.owns(_accounted(request, account, meter, count, first, chunks, delivers=asked.stream))
     # It may be over before anybody reads the first of `whole`, which then never runs.
-    request.ends(partial(account.close, meter, _CLIENT_LEFT))
+    request.ends(partial(account.close, meter, CLIENT_LEFT))
     headers = (*served_by(offer.served_by), *account.headers())
     if instead_of is not None:
         headers += ((b"x-radixa-fallback-from", instead_of.id.encode("ascii", "replace")),)
@@ -141,7 +138,7 @@ async def provider_requests(
         policy = replace(cache_policy(asked.wishes, default), explicit=asked.explicit)
         params = SamplingParams(max_tokens=asked.max_tokens or gateway.config.engine.default_max_tokens)
         source = Source(asked.dialect, asked.body, asked.headers)
-        return [_request(gateway, request, asked, offer, params, policy, source=source)]
+        return [_request(request, asked, offer, params, policy, source=source)]
     vocab_size = provider.engine.info.vocab_size if isinstance(provider, LocalProvider) else ANY_VOCABULARY
     understood = await decoded(asked.body, lambda: asked.understand(vocab_size))
     policy = replace(cache_policy(asked.wishes, default, understood.marks), explicit=asked.explicit)
@@ -165,7 +162,6 @@ def prompt_request(
     if asked.max_tokens is None:
         params = replace(params, max_tokens=gateway.config.engine.default_max_tokens)
     return _request(
-        gateway,
         request,
         asked,
         offer,
@@ -179,7 +175,6 @@ def prompt_request(
 
 
 def _request(
-    gateway: Gateway,
     request: Request,
     asked: Asked,
     offer: Offer,
@@ -210,19 +205,31 @@ def _request(
 
 
 async def _start(
-    request: Request, asked: Asked, offer: Offer, provider: Provider, wanted: list[GenerateRequest]
+    request: Request, asked: Asked, offer: Offer, provider: Provider, wanted: list[GenerateRequest], sent_bytes: int
 ) -> tuple[Meter, list[AsyncIterator[GenerateChunk]]]:
     """The answers' streams, of which nothing was read yet, and the meter that will watch them."""
     if isinstance(provider, LocalProvider):
-        prepared = await asyncio.gather(*map(provider.prepare, wanted))
+        prepared = await _prepared(provider, wanted)
         meter = Meter(offer, request.started, asked.n, prepared, provider.tokenizer)
         streams = [provider.generate(found, prompt) for found, prompt in zip(wanted, prepared, strict=True)]
     else:
         at_most = None if asked.max_tokens is None else asked.max_tokens * asked.n * len(wanted)
-        meter = Meter(offer, request.started, asked.n, sent_bytes=text_bytes(asked.body), at_most=at_most)
+        meter = Meter(offer, request.started, asked.n, sent_bytes=sent_bytes, at_most=at_most)
         streams = [provider.generate(found) for found in wanted]
     numbered = [_numbered(stream, number * asked.n) for number, stream in enumerate(streams[1:], 1)]
     return meter, [streams[0], *numbered]
+
+
+async def _prepared(provider: LocalProvider, wanted: list[GenerateRequest]) -> list[Prompt]:
+    """All prompts in tokens. The first that cannot be answered ends the work on the others."""
+    if len(wanted) == 1:
+        return [await provider.prepare(wanted[0])]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(provider.prepare(found)) for found in wanted]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return [task.result() for task in tasks]
 
 
 async def _numbered(chunks: AsyncIterator[GenerateChunk], offset: int) -> AsyncIterator[GenerateChunk]:
@@ -246,7 +253,7 @@ async def _accounted(
 
     `delivers`: what was sent before a failure is the caller's; a whole answer that fails is none.
     """
-    status = _CLIENT_LEFT
+    status = CLIENT_LEFT
     try:
         meter.note(first)
         if meter.complete(count):

@@ -20,12 +20,13 @@ from radixa.core.errors import (
     StoreUnavailable,
     UpstreamError,
 )
-from radixa.gateway.base import EventStream, Header, Receive, Response, Route, Scope, Send
+from radixa.gateway.asgi import Header, Receive, Scope, Send
+from radixa.gateway.base import EventStream, Response, Route
 from radixa.gateway.cors import Cors
 from radixa.gateway.logs import REQUEST_ID, AccessLog, no_access_log
 from radixa.gateway.loopback import check_local
 from radixa.gateway.pace import PacedSend
-from radixa.gateway.request import ClientLeft, Request
+from radixa.gateway.request import CLIENT_LEFT, ClientLeft, Request
 from radixa.gateway.routes import PREFIXES, ROUTES
 from radixa.gateway.state import Gateway
 from radixa.gateway.telemetry.base import NO_TELEMETRY, Telemetry
@@ -33,8 +34,6 @@ from radixa.store.database import does_not_answer
 
 log = logging.getLogger("radixa.gateway")
 
-_CLIENT_LEFT = 499
-"""What metrics call a request whose client did not wait for the answer, or for the end of its own body."""
 _UNKNOWN = Route("unknown", {}, open=True)
 _ENDING_S = 5.0
 """How long an answer that the end of the server interrupts may take to say so."""
@@ -69,7 +68,7 @@ class App:
         REQUEST_ID.set(request.id)
         send = paced = PacedSend(send, request, config.write_timeout_s)
         route = _find(request)
-        status = _CLIENT_LEFT
+        status = CLIENT_LEFT
         self.gateway.metrics.running.inc()
         span = self._telemetry.begin(request, route.name)
         try:

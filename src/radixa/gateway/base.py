@@ -12,17 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from radixa.gateway.asgi import Header
 from radixa.gateway.errors import OPENAI_ERRORS, ErrorShape
 
 if TYPE_CHECKING:
     from radixa.gateway.request import Request
     from radixa.gateway.state import Gateway
-
-Header = tuple[bytes, bytes]
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-"""The parts of an ASGI call."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from radixa.gateway.base import Header
+from radixa.gateway.asgi import Header
 from radixa.gateway.request import Request
 
 _EXPOSED = (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from radixa.gateway.answering import provider_requests
-from radixa.gateway.base import Header, served_by
+from radixa.gateway.asgi import Header
+from radixa.gateway.base import served_by
 from radixa.gateway.dialects.base import Asked
 from radixa.gateway.request import Request
 from radixa.gateway.state import Gateway

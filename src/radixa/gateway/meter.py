@@ -14,9 +14,7 @@ from radixa.gateway.misses import MissBody, VolatileBody, miss_body, volatile_bo
 from radixa.gateway.usage import UsageBody, usage_body
 from radixa.models.base import Tokenizer
 from radixa.providers.prompt import Prompt
-
-BYTES_A_TOKEN = 4
-"""Of text, where nobody counts: what English takes on average."""
+from radixa.providers.size import BYTES_A_TOKEN
 
 
 class Meter:
@@ -72,7 +70,7 @@ class Meter:
     @property
     def finish_reasons(self) -> tuple[str, ...]:
         """Of the answers that ended, in their order."""
-        return tuple(self._ended[index] for index in sorted(self._ended))
+        return tuple([reason for _, reason in sorted(self._ended.items())])
 
     def complete(self, answers: int) -> bool:
         """Whether all `answers` have ended and their usage is known: nothing that costs comes any more."""

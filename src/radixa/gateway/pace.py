@@ -10,7 +10,7 @@ import asyncio
 import logging
 from typing import Any
 
-from radixa.gateway.base import Send
+from radixa.gateway.asgi import Send
 from radixa.gateway.request import LEAST_RATE, Request
 from radixa.gateway.sockets import cut
 

@@ -6,13 +6,12 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from radixa.core.errors import BodyTimeout, BodyTooLarge, InvalidRequest, shown
+from radixa.gateway.asgi import Receive, Scope
 from radixa.gateway.auth import Identity
-from radixa.gateway.base import Receive, Scope
 from radixa.providers.streams import T, closing
 from radixa.store.ledger.base import LedgerRow
 
@@ -25,6 +24,9 @@ read an answer, and would otherwise see a broken connection instead of the 413."
 
 LEAST_RATE = 1024
 """Bytes a second that a body gains time by, and an answer too: one that moves in drops does not move for ever."""
+
+CLIENT_LEFT = 499
+"""What a request is counted as whose client did not wait for the answer, or for the end of its own body."""
 
 _MOST_DIGITS = 20
 _WATCH_AFTER_S = 0.005
@@ -173,12 +175,19 @@ class Request:
             self._soon.cancel()
         if self._watcher is not None:
             self._watcher.cancel()
-        # Each of them, also where one fails or is cancelled.
-        async with AsyncExitStack() as over:
-            for end in self._ends:
-                over.callback(end)
-            for stream in reversed(self._streams):
-                over.push_async_exit(closing(stream))
+        await self._end()
+
+    async def _end(self) -> None:
+        """Each of them, also where one fails or is cancelled."""
+        try:
+            while self._streams:
+                async with closing(self._streams.pop()):
+                    pass
+            while self._ends:
+                self._ends.pop()()
+        except BaseException:
+            await self._end()
+            raise
 
 
 def integer(query: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from radixa import __version__
@@ -135,14 +136,16 @@ class Gateway:
         return self.local if offer.embedded else self._upstreams.providers[offer.provider]
 
     async def close(self) -> None:
-        """Running requests have ended before."""
-        if self._following is not None:
-            self._following.cancel()
-            await asyncio.gather(self._following, return_exceptions=True)
-        if self._local is not None:
-            await self._local.close()
-        for provider in self._upstreams.providers.values():
-            await provider.close()
-        await self.limiter.close()
-        await asyncio.to_thread(self.ledger.close)
-        self.keys.close()
+        """Close each part, also where another one fails. Running requests have ended before."""
+        async with AsyncExitStack() as parts:
+            # The last of these is closed first.
+            parts.callback(self.keys.close)
+            parts.push_async_callback(asyncio.to_thread, self.ledger.close)
+            parts.push_async_callback(self.limiter.close)
+            for provider in self._upstreams.providers.values():
+                parts.push_async_callback(provider.close)
+            if self._local is not None:
+                parts.push_async_callback(self._local.close)
+            if self._following is not None:
+                self._following.cancel()
+                await asyncio.gather(self._following, return_exceptions=True)

@@ -3,25 +3,58 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
 from radixa.core.errors import CallFailed, InvalidRequest
-from radixa.lang.base import ChatFormat, Options, Prompt
+from radixa.lang.base import Answer, ChatFormat, Listener, Options, Prompt
+from radixa.lang.choices import ChoicesMethod, Decision
+from radixa.lang.constraints import schema_of, type_name
 from radixa.lang.formats import PLAIN
-from radixa.lang.text_backend import schema_of, type_name
 
 VALUE = "value"
 """The one field of the object that an answer is wrapped in, where an object is the least that can be asked for."""
 _JSON_TYPES = {"int": "integer", "float": "number", "bool": "boolean", "str": "string"}
 
 
-class ChatBackend:
-    """Those parts of `lang.base.Backend` in which a provider's API has nothing to offer."""
+class ChatBackend(ABC):
+    """Implements `lang.base.Backend` but for the asking itself, which is each SDK's own."""
 
     format: ChatFormat = PLAIN
 
-    def warm(self, prompt: Prompt) -> None:
+    def __init__(self, model: str, client: Any) -> None:
+        self.model = model
+        self.client = client
+        """The SDK's; whatever has `base_url` and `close`."""
+
+    @abstractmethod
+    def generate(self, prompt: Prompt, options: Options, listener: Listener | None = None) -> list[Answer]: ...
+
+    @abstractmethod
+    def formed(self, prompt: Prompt, schema: dict[str, Any]) -> Answer:
+        """One answer that keeps to the schema, at temperature 0."""
+
+    def select(self, prompt: Prompt, choices: Sequence[str], method: ChoicesMethod) -> Decision:
+        """The model chooses by itself: it may answer nothing but one of them. `method` needs log-probabilities of
+        texts, which no API of messages gives."""
+        answer = self.formed(prompt, _wrapped({"type": "string", "enum": list(choices)}))
+        choice = value_of(answer.text)
+        if choice not in choices:
+            raise CallFailed(f"{self.model} chose {choice!r}; expected one of {', '.join(map(repr, choices))}")
+        return Decision(choice, {"choices_method": "constrained", **answer.meta})
+
+    def get_server_info(self) -> dict[str, Any]:
+        return {"address": str(self.client.base_url), "model": self.model}
+
+    def shutdown(self) -> None:
+        self.client.close()
+
+    def failed(self, error: Exception) -> CallFailed:
+        """An error of the SDK's as one of ours."""
+        return CallFailed(f"{self.client.base_url}: {error}", answered=getattr(error, "status_code", None))
+
+    def warm(self, prompt: Prompt) -> None:  # noqa: B027 - what it does is nothing
         """Nothing: the provider keeps prompts by itself."""
 
     def flush_cache(self) -> dict[str, Any]:
@@ -57,10 +90,6 @@ def messages_of(prompt: Prompt, *, continues: bool) -> list[dict[str, str]]:
             "begun. Put gen first in its turn, or use a RuntimeEndpoint."
         )
     return [*turns, {"role": "assistant", "content": begun}] if begun else turns
-
-
-def choice_schema(choices: Sequence[str]) -> dict[str, Any]:
-    return _wrapped({"type": "string", "enum": list(choices)})
 
 
 def answer_schema(options: Options) -> dict[str, Any] | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from radixa.core.errors import InvalidRequest
-from radixa.lang.base import Backend, Options, Prompt, Turn
+from radixa.lang.base import Backend, Options
 from radixa.lang.expressions import (
     Append,
     Begin,
@@ -23,13 +23,14 @@ from radixa.lang.expressions import (
     leaves,
     names,
 )
+from radixa.lang.transcript import Transcript
 
 WARM_CHARACTERS = 256
 """A shared prefix is warmed before a fork where at least so much of it is not in the cache yet."""
 
 
 class Executor:
-    """Text, turns and variables of one state, and the queue of what is still to be appended.
+    """Transcript and variables of one state, and the queue of what is still to be appended.
 
     `submit` never waits: a thread drains the queue and ends when it is empty; text alone is appended at once where
     nothing waits before it. All else that others read is guarded by one condition.
@@ -40,8 +41,7 @@ class Executor:
         self.defaults = defaults
         self.stream = stream
         self.threaded = threaded
-        self.text = ""
-        self.turns: list[Turn] = []
+        self.transcript = Transcript(lambda: backend.format)
         self.variables: dict[str, Any] = {}
         self.meta: dict[str, dict[str, Any]] = {}
         self.error: BaseException | None = None
@@ -50,10 +50,6 @@ class Executor:
         self.body_thread: int | None = None
         """The thread that runs the program of a streamed run; 0 before it starts, None for other runs."""
         self._ended = False
-        self._role: str | None = None
-        self._opening = False
-        """The turn's beginning is not written yet: it depends on who writes the first word."""
-        self._turn_start = 0
         self._scopes: dict[str, int] = {}
         self._starts: dict[str, int] = {}
         """Where the text of a variable begins that is being written."""
@@ -64,6 +60,10 @@ class Executor:
         self._busy = False
         self._changed = threading.Condition()
         self._listeners: list[Callable[[], None]] = []
+
+    @property
+    def text(self) -> str:
+        return self.transcript.text
 
     # ---- for the program
 
@@ -115,7 +115,7 @@ class Executor:
         """States that go on from here, each by itself; what they share is computed before they start."""
         self.checked()
         if count > 1 and len(self.text) - self._computed >= WARM_CHARACTERS:
-            self.backend.warm(self.prompt())
+            self.backend.warm(self.transcript.prompt())
             self._computed = len(self.text)
         return [self._forked() for _ in range(count)]
 
@@ -152,14 +152,16 @@ class Executor:
             self._changed.wait_for(lambda: any(self.grown(name, seen)))
             return self.grown(name, seen)
 
-    def listen(self, listener: Callable[[], None]) -> None:
-        """Call `listener` after every change, from whatever thread made it."""
+    @contextmanager
+    def heard_by(self, listener: Callable[[], None]) -> Iterator[None]:
+        """While it lasts, `listener` is called after every change, from whatever thread made it."""
         with self._changed:
             self._listeners.append(listener)
-
-    def prompt(self) -> Prompt:
-        open_text = "" if self._opening or self._role is None else self.text[self._turn_start :]
-        return Prompt(self.text, tuple(self.turns), self._role, open_text)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._listeners.remove(listener)
 
     # ---- waiting
 
@@ -209,113 +211,75 @@ class Executor:
                 self.fail(error)
 
     def _run(self, part: Expression) -> None:
+        transcript = self.transcript
         match part:
             case Text():
-                self._write(part.text)
+                transcript.write(part.text)
             case Gen():
                 self._generate(part)
             case Select():
                 self._select(part)
             case Begin():
-                if self._role is not None:
-                    raise InvalidRequest(
-                        f"a turn of {part.role!r} begins inside one of {self._role!r}. End that one first."
-                    )
-                self._role, self._opening = part.role, True
+                transcript.begin(part.role)
             case End():
-                self._close(part.role)
+                transcript.end(part.role)
             case SystemPrompt():
-                if self.text or self.turns or self._role is not None:
-                    raise InvalidRequest(
-                        "set_system_prompt comes too late: the conversation has begun. Call it before anything is "
-                        "appended."
-                    )
-                self._role, self._opening = "system", True
-                self._write(part.text)
-                self._close("system")
+                transcript.instruct(part.text)
             case ScopeBegin():
                 # The turn's own beginning is not part of what is said in it.
-                self._open(generating=True)
+                transcript.open(generating=True)
                 self._scopes[part.name] = len(self.text)
             case ScopeEnd():
                 self.set(part.name, self.text[self._scopes.pop(part.name) :])
             case Append():
                 for state in part.states:
-                    self._write(state.executor.own_text())
+                    transcript.write(state.executor.own_text())
+        with self._changed:
+            self._notify()
 
     def own_text(self) -> str:
         """What was written since the fork."""
         self.checked()
         return self.text[self.forked_at :]
 
-    def _write(self, text: str) -> None:
-        self._open(generating=False)
-        with self._changed:
-            self.text += text
-            self._notify()
-
-    def _open(self, *, generating: bool) -> None:
-        if self._role is None or not self._opening:
-            return
-        text = self.backend.format.opened(self.text, self.turns, self._role, generating=generating)
-        with self._changed:
-            self.text, self._turn_start, self._opening = text, len(text), False
-
-    def _close(self, role: str) -> None:
-        if self._role != role:
-            raise InvalidRequest(f"a turn of {role!r} ends, but {self._role or 'none'!r} is the one that runs.")
-        self._open(generating=False)
-        form = self.backend.format
-        content = self.text[self._turn_start :]
-        if form.trims:
-            content = content.strip()
-        turns = [*self.turns, Turn(role, content)]
-        text = form.closed(self.text[: self._turn_start] + content, turns)
-        with self._changed:
-            self.text, self.turns, self._role = text, turns, None
-            self._notify()
-
     def _generate(self, part: Gen) -> None:
-        self._open(generating=True)
+        self.transcript.open(generating=True)
         before = self.text
         if part.name is not None:
             self._starts[part.name] = len(before)
 
         def listener(piece: str) -> bool:
             with self._changed:
-                self.text += piece
+                self.transcript.text += piece
                 self._notify()
             return False
 
         options = part.options.over(self.defaults)
         hears = listener if self.stream and (options.n or 1) == 1 else None
-        answers = self.backend.generate(self.prompt(), options, hears)
+        answers = self.backend.generate(self.transcript.prompt(), options, hears)
         with self._changed:
-            self.text = before + answers[0].text
+            self.transcript.text = before + answers[0].text
             self._computed = len(self.text)
             if part.name is not None:
                 texts = [answer.text for answer in answers]
                 self.meta[part.name] = answers[0].meta
                 self.variables[part.name] = texts if (options.n or 1) > 1 else texts[0]
                 del self._starts[part.name]
-            self._notify()
 
     def _select(self, part: Select) -> None:
-        self._open(generating=True)
-        decision = self.backend.select(self.prompt(), part.choices, part.method)
+        self.transcript.open(generating=True)
+        decision = self.backend.select(self.transcript.prompt(), part.choices, part.method)
         with self._changed:
-            self.text += decision.choice
+            self.transcript.text += decision.choice
             self._computed = len(self.text)
             if part.name is not None:
                 self.meta[part.name] = decision.meta
                 self.variables[part.name] = decision.choice
-            self._notify()
 
     def _forked(self) -> Executor:
         child = Executor(self.backend, self.defaults, stream=self.stream, threaded=self.threaded)
-        child.text, child.turns, child.forked_at = self.text, list(self.turns), len(self.text)
+        child.transcript, child.forked_at = self.transcript.copy(), len(self.text)
         child.variables, child.meta = dict(self.variables), dict(self.meta)
-        child._role, child._opening, child._turn_start = self._role, self._opening, self._turn_start
         child._scopes, child._computed = dict(self._scopes), self._computed
         child._promised = set(self._promised)
         return child

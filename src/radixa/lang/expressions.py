@@ -103,6 +103,11 @@ def expression(value: object) -> Expression:
     )
 
 
+def turn(role: str, content: object) -> Sequence:
+    """A whole turn that says `content`."""
+    return Sequence((Begin(role), expression(content), End(role)))
+
+
 def _parts(value: Expression) -> tuple[Expression, ...]:
     return value.parts if isinstance(value, Sequence) else (value,)
 

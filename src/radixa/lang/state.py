@@ -9,16 +9,7 @@ from typing import Any, Literal, TypeVar, overload
 
 from radixa.core.errors import InvalidRequest
 from radixa.lang.executor import Executor
-from radixa.lang.expressions import (
-    Append,
-    Begin,
-    End,
-    Expression,
-    ScopeBegin,
-    ScopeEnd,
-    expression,
-)
-from radixa.lang.expressions import Sequence as Several
+from radixa.lang.expressions import Append, Begin, End, Expression, ScopeBegin, ScopeEnd, expression, turn
 
 T = TypeVar("T")
 
@@ -71,7 +62,7 @@ class State:
     def messages(self) -> list[dict[str, str]]:
         """The finished turns."""
         self.executor.checked()
-        return [turn.body() for turn in self.executor.turns]
+        return [turn.body() for turn in self.executor.transcript.turns]
 
     def sync(self) -> None:
         """Wait until everything that was appended is there, or failed."""
@@ -97,7 +88,7 @@ class State:
     def _turn(self, role: str, expr: Expression | str | None) -> Any:
         if expr is None:
             return self._between(Begin(role), End(role))
-        whole = Several((Begin(role), expression(expr), End(role)))
+        whole = turn(role, expr)
         self.executor.submit(whole)
         return whole
 
@@ -157,16 +148,16 @@ class State:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(changed.set)
 
-        self.executor.listen(wake)
         seen, done = 0, False
-        while not done:
-            changed.clear()
-            piece, done = self.executor.grown(var_name, seen)
-            seen += len(piece)
-            if piece:
-                yield (piece, self.executor.meta.get(var_name or "", {})) if return_meta_data else piece
-            elif not done:
-                await changed.wait()
+        with self.executor.heard_by(wake):
+            while not done:
+                changed.clear()
+                piece, done = self.executor.grown(var_name, seen)
+                seen += len(piece)
+                if piece:
+                    yield (piece, self.executor.meta.get(var_name or "", {})) if return_meta_data else piece
+                elif not done:
+                    await changed.wait()
         self._raise_error()
 
     def _raise_error(self) -> None:

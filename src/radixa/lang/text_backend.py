@@ -1,10 +1,9 @@
-"""What back ends of text have in common: options as fields, least lengths, patterns that end an answer, choices."""
+"""What back ends of text have in common: options as fields, least lengths, choices."""
 
 from __future__ import annotations
 
-import json
-import re
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -13,44 +12,9 @@ from typing import Any
 from radixa.core.errors import InvalidRequest
 from radixa.lang.base import Answer, ChatFormat, Listener, Options, Prompt, Turn
 from radixa.lang.choices import ChoicesMethod, Decision
+from radixa.lang.constraints import StopPatterns, pattern_of, schema_of
 from radixa.lang.formats import learned
 from radixa.lang.scoring import decide
-
-TYPES = {
-    "int": r"-?(0|[1-9][0-9]{0,17})",
-    "float": r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,17})?",
-    "bool": r"(True|False)",
-    "str": r'"([^"\\\n\r\t\x00-\x1f]|\\["\\/bfnrt])*"',
-}
-"""What the answer of a `dtype` looks like."""
-
-
-def type_name(dtype: type | str) -> str:
-    """InvalidRequest for a type that no answer can have."""
-    name = dtype if isinstance(dtype, str) else dtype.__name__
-    if name not in TYPES:
-        raise InvalidRequest(f"gen: dtype is {name!r}. Expected one of {', '.join(TYPES)}.")
-    return name
-
-
-def pattern_of(options: Options) -> str | None:
-    """The pattern that the answer has to match."""
-    return options.regex if options.dtype is None else TYPES[type_name(options.dtype)]
-
-
-def schema_of(options: Options) -> dict[str, Any] | None:
-    """The answer's JSON schema. InvalidRequest where its text is no JSON object."""
-    if options.json_schema is None:
-        return None
-    found: Any = options.json_schema
-    if isinstance(found, str):
-        try:
-            found = json.loads(found)
-        except ValueError as error:
-            raise InvalidRequest(f"gen: json_schema is no JSON: {error}", param="json_schema") from error
-    if not isinstance(found, dict):
-        raise InvalidRequest('gen: json_schema is no object. Expected a schema such as {"type": "object"}.')
-    return found
 
 
 def fields(options: Options) -> dict[str, Any]:
@@ -77,22 +41,13 @@ def fields(options: Options) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-class StopPatterns:
-    """Ends an answer before the first match of any of some patterns."""
-
-    def __init__(self, patterns: list[str]) -> None:
-        try:
-            self._patterns = [re.compile(pattern) for pattern in patterns]
-        except re.error as error:
-            raise InvalidRequest(f"gen: stop_regex is no regular expression: {error}", param="stop_regex") from error
-
-    def cut(self, text: str) -> str | None:
-        """The text before the first match; None where there is none."""
-        places = [found.start() for pattern in self._patterns if (found := pattern.search(text))]
-        return text[: min(places)] if places else None
+def missing_collection(name: str, place: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"{place} has no collection {name!r}. Make it with `radixa docs add {name} PATH…`.", param="collection"
+    )
 
 
-class TextBackend:
+class TextBackend(ABC):
     """Implements `lang.base.Backend` but for what is the engine's or the server's own.
 
     A program is one text here, turns included, so what follows an answer continues exactly what the answer ended.
@@ -102,20 +57,20 @@ class TextBackend:
     def format(self) -> ChatFormat:
         return learned(self.render)
 
+    @abstractmethod
     def render(self, turns: Sequence[Turn], add_generation_prompt: bool) -> str:
         """The turns as the model's own chat template writes them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def complete(self, text: str, options: Options, listener: Listener | None) -> list[Answer]:
         """Continue a text; what `generate` makes of patterns and of a least length is done."""
-        raise NotImplementedError
 
-    def tokenize(self, text: str) -> Sequence[int]:
-        raise NotImplementedError
+    @abstractmethod
+    def tokenize(self, text: str) -> Sequence[int]: ...
 
+    @abstractmethod
     def logprob(self, prompt: Sequence[int], token: int) -> float:
         """That of the token after the prompt."""
-        raise NotImplementedError
 
     def generate(self, prompt: Prompt, options: Options, listener: Listener | None = None) -> list[Answer]:
         if options.min_tokens:

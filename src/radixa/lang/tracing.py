@@ -42,7 +42,7 @@ class _Tracer(Executor):
     def submit(self, value: Expression) -> None:
         for part in leaves(value):
             if isinstance(part, (Gen, Select, Append)):
-                self._open(generating=True)
+                self.transcript.open(generating=True)
                 raise _FirstAnswer
             self._run(part)
 
@@ -72,15 +72,13 @@ def traced(func: Callable[..., Any], arguments: Mapping[str, Any], backend: Back
     return Trace(text[:at], at == len(text))
 
 
-def warm_common_prefix(func: Callable[..., Any], batch: Sequence[Mapping[str, Any]], backend: Backend) -> str:
-    """Compute what the batch's first two programs have in common; that text, empty where it is too short to pay.
+def warm_common_prefix(func: Callable[..., Any], batch: Sequence[Mapping[str, Any]], backend: Backend) -> None:
+    """Compute what the batch's first two programs have in common, where it is long enough to pay.
 
     Each of the two is run twice then: up to its first answer, and for good.
     """
     texts = [traced(func, arguments, backend).text for arguments in batch[:2]]
     same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(*texts, strict=False))
     shared = "".join(character for character, _ in same)
-    if len(shared) < LEAST_CHARACTERS:
-        return ""
-    backend.warm(Prompt(shared))
-    return shared
+    if len(shared) >= LEAST_CHARACTERS:
+        backend.warm(Prompt(shared))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as Several
+from collections.abc import Sequence
 from typing import Any
 
 from radixa.core.errors import InvalidRequest
 from radixa.lang.base import Options
 from radixa.lang.choices import ChoicesMethod, token_length_normalized
-from radixa.lang.expressions import Begin, End, Expression, Gen, Select, Sequence, expression
+from radixa.lang.expressions import Begin, End, Expression, Gen, Select, turn
 
 COLDEST = 1e-5
 """Temperatures up to this are 0."""
@@ -19,9 +19,9 @@ def gen(
     max_tokens: int | None = None,
     min_tokens: int | None = None,
     n: int | None = None,
-    stop: str | Several[str] | None = None,
-    stop_token_ids: Several[int] | None = None,
-    stop_regex: str | Several[str] | None = None,
+    stop: str | Sequence[str] | None = None,
+    stop_token_ids: Sequence[int] | None = None,
+    stop_regex: str | Sequence[str] | None = None,
     temperature: float | None = None,
     top_p: float | None = None,
     top_k: int | None = None,
@@ -34,7 +34,7 @@ def gen(
     top_logprobs_num: int | None = None,
     return_text_in_logprobs: bool | None = None,
     dtype: type | str | None = None,
-    choices: Several[str] | None = None,
+    choices: Sequence[str] | None = None,
     choices_method: ChoicesMethod | None = None,
     regex: str | None = None,
     json_schema: str | None = None,
@@ -95,7 +95,7 @@ def gen_int(
     name: str | None = None,
     max_tokens: int | None = None,
     n: int | None = None,
-    stop: str | Several[str] | None = None,
+    stop: str | Sequence[str] | None = None,
     **options: Any,
 ) -> Expression:
     """`gen` of a whole number; the variable is its text."""
@@ -106,7 +106,7 @@ def gen_string(
     name: str | None = None,
     max_tokens: int | None = None,
     n: int | None = None,
-    stop: str | Several[str] | None = None,
+    stop: str | Sequence[str] | None = None,
     **options: Any,
 ) -> Expression:
     """`gen` of a string in double quotes, as JSON writes it."""
@@ -115,7 +115,7 @@ def gen_string(
 
 def select(
     name: str | None = None,
-    choices: Several[str] | None = None,
+    choices: Sequence[str] | None = None,
     temperature: float = 0.0,
     choices_method: ChoicesMethod | None = None,
 ) -> Expression:
@@ -131,9 +131,7 @@ def select(
 
 
 def _turn(role: str, content: object) -> Expression:
-    if content is None:
-        return Begin(role)
-    return Sequence((Begin(role), expression(content), End(role)))
+    return Begin(role) if content is None else turn(role, content)
 
 
 def system(expr: Expression | str | None = None) -> Expression:

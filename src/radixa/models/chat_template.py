@@ -67,8 +67,9 @@ class FolderChatTemplate:
         if source is not None:
             try:
                 environment = _environment()
-                self._template = environment.from_string(source)
-                self.takes_tools = "tools" in jinja2.meta.find_undeclared_variables(environment.parse(source))
+                parsed = environment.parse(source)
+                self.takes_tools = "tools" in jinja2.meta.find_undeclared_variables(parsed)
+                self._template = environment.from_string(parsed)
             except jinja2.TemplateSyntaxError as error:
                 raise ModelError(
                     f"the chat template in {folder} is not valid (line {error.lineno}): {error}"

@@ -30,7 +30,8 @@ class Embedded(msgspec.Struct, frozen=True):
 class Server(Protocol):
     """One upstream of a provider, as metrics see it."""
 
-    figures: Figures
+    @property
+    def figures(self) -> Figures: ...
 
     @property
     def ready(self) -> bool:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import msgspec
-
 from radixa.core.base import Message, ToolUse
 from radixa.core.conversation import (
     Conversation,
@@ -19,8 +17,7 @@ from radixa.core.conversation import (
     ToolResult,
 )
 from radixa.core.errors import InvalidRequest, shown
-
-_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+from radixa.providers.arguments import arguments_of
 
 
 class Plain(NamedTuple):
@@ -62,7 +59,7 @@ def _plain(message: ConversationMessage, place: str, names: dict[str, str]) -> I
             case Thinking():
                 pass
             case ToolCall():
-                calls.append(ToolUse(part.id, part.name, _arguments(part, place)))
+                calls.append(ToolUse(part.id, part.name, arguments_of(part, place)))
             case Image():
                 raise _unread(f"{place}.content[{j}]", "image")
             case Opaque():
@@ -74,18 +71,6 @@ def _plain(message: ConversationMessage, place: str, names: dict[str, str]) -> I
                 yield Message("tool", _result(part, f"{place}.content[{j}]"), name, tool_call_id=part.call_id)
     if texts or calls or not results:
         yield Message(message.role, "".join(texts), message.name, tuple(calls))
-
-
-def _arguments(call: ToolCall, place: str) -> msgspec.Raw:
-    try:
-        _object(call.arguments or "{}")
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise InvalidRequest(
-            f"Invalid arguments of '{shown(call.name)}' in '{place}': they must be the JSON of an object ({error}).",
-            param=place,
-            code="invalid_value",
-        ) from error
-    return msgspec.Raw((call.arguments or "{}").encode())
 
 
 def _result(part: ToolResult, place: str) -> str:

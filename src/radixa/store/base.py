@@ -211,10 +211,6 @@ class Store(Protocol):
         """The key as it is afterwards. NotFound where there is none."""
         ...
 
-    def key_by_digest(self, digest: str) -> ApiKey | None:
-        """The key, unless it was revoked."""
-        ...
-
     def credential(self, digest: str) -> Credential | None:
         """The key with its account, also where it is revoked or expired."""
         ...

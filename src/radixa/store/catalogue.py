@@ -6,12 +6,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import BigInteger, Column, Connection, Engine, String, Table, Text, delete, insert, select, update
+from sqlalchemy import BigInteger, Column, Connection, Engine, String, Table, Text, delete, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from radixa.core.errors import StoreUnavailable
 from radixa.store import audit
 from radixa.store.base import Actor
+from radixa.store.database import insert_or, reason
 from radixa.store.schema import metadata
 
 models = Table(
@@ -45,8 +46,8 @@ class SqlModels:
     def put_model(self, model_id: str, entry: str, *, by: Actor) -> None:
         with self._connected() as connection:
             values = {"entry": entry, "changed": int(time.time())}
-            if not connection.execute(update(models).where(models.c.id == model_id).values(values)).rowcount:
-                connection.execute(insert(models).values(id=model_id, **values))
+            put = insert_or(models, self._engine.dialect).values(id=model_id, **values)
+            connection.execute(put.on_conflict_do_update(index_elements=["id"], set_=values))
             self._note(connection, by, "model.put", model_id, entry=entry)
 
     def remove_model(self, model_id: str, *, by: Actor) -> bool:
@@ -63,8 +64,7 @@ class SqlModels:
             with self._engine.begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            reason = str(getattr(error, "orig", None) or error).strip()
-            raise StoreUnavailable(f"The database with the catalogue does not answer: {reason}") from error
+            raise StoreUnavailable(f"The database with the catalogue does not answer: {reason(error)}") from error
 
     @staticmethod
     def _note(connection: Connection, by: Actor, action: str, model_id: str, **details: str) -> None:

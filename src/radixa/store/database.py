@@ -8,8 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
-from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy import Connection, Dialect, Engine, Table, create_engine, event, func, make_url, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
 
 from radixa.core.addresses import without_password
 from radixa.core.errors import ConfigError
@@ -43,8 +51,7 @@ def connect(url: str, default: Path) -> Engine:
         migrate(engine)
     except SQLAlchemyError as error:
         engine.dispose()
-        reason = str(getattr(error, "orig", None) or error).strip()
-        raise ConfigError(f"store.url = {_shown(target)}: cannot open the database: {reason}") from error
+        raise ConfigError(f"store.url = {_shown(target)}: cannot open the database: {reason(error)}") from error
     return engine
 
 
@@ -75,6 +82,17 @@ def one_at_a_time(engine: Engine) -> Iterator[Connection]:
 def does_not_answer(error: Exception) -> bool:
     """Whether the database is away, full or locked, rather than asked for something that it cannot do."""
     return isinstance(error, (OperationalError, InterfaceError))
+
+
+def reason(error: Exception) -> str:
+    """What the database or the system said, without the statement and its values."""
+    said = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    return " ".join(str(said).split()) or type(said).__name__
+
+
+def insert_or(table: Table, dialect: Dialect) -> sqlite.Insert | postgresql.Insert:
+    """An insert that can say what to do where the row is there already: each dialect has one of its own, alike."""
+    return sqlite.insert(table) if dialect.name == "sqlite" else postgresql.insert(table)
 
 
 def _parse(url: str) -> URL:

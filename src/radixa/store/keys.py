@@ -69,16 +69,12 @@ def get(connection: Connection, key_id: str) -> ApiKey:
     return _key(row)
 
 
-def by_digest(connection: Connection, wanted: str) -> ApiKey | None:
-    """The key of that digest, revoked or not."""
-    row = connection.execute(select(keys).where(keys.c.digest == wanted)).mappings().first()
-    return _key(row) if row else None
-
-
 def credential(connection: Connection, wanted: str) -> Credential | None:
-    key = by_digest(connection, wanted)
-    if key is None:
+    """The key of that digest, revoked or not, with its account."""
+    row = connection.execute(select(keys).where(keys.c.digest == wanted)).mappings().first()
+    if row is None:
         return None
+    key = _key(row)
     account = accounts.get(connection, key.account_id)
     return Credential(key, account, credit_entries.granted(connection, account.id).get(account.id, 0))
 

@@ -1,4 +1,5 @@
-"""`Store` over SQLAlchemy Core: one transaction a method, the rows' own files inside it."""
+"""Accounts, keys, credits and the audit log over SQLAlchemy Core: one transaction a method, the rows' own files inside
+it."""
 
 from __future__ import annotations
 
@@ -42,7 +43,11 @@ __all__ = [
 
 
 class SqlStore:
-    """Accounts, keys, credits and the audit log in a database. Safe to use from several threads."""
+    """Accounts, keys, credits and what was done to them, in a database.
+
+    Methods are synchronous, for threads, of which several may call at once. `by` is who acts; each act is in the audit
+    log in the same transaction.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -78,6 +83,7 @@ class SqlStore:
     def change_account(
         self, account_id: str, limits: Limits, credit_limit: int | None, *, by: Actor = LOCAL
     ) -> Account:
+        """The account as it is afterwards. NotFound where there is none."""
         with self._engine.begin() as connection:
             account = accounts.change(connection, account_id, limits, credit_limit)
             audit.add(
@@ -87,10 +93,12 @@ class SqlStore:
             return account
 
     def accounts(self) -> list[Account]:
+        """Oldest first."""
         with self._engine.connect() as connection:
             return accounts.every(connection)
 
     def find_account(self, id_or_name: str) -> Account | None:
+        """One word means one account: no name begins as ids do."""
         with self._engine.connect() as connection:
             return accounts.find(connection, id_or_name)
 
@@ -104,6 +112,10 @@ class SqlStore:
         idempotency_key: str | None = None,
         by: Actor = LOCAL,
     ) -> tuple[Credit, bool]:
+        """The entry, and whether it is new: one `idempotency_key` of an account adds once.
+
+        NotFound where there is no such account, Conflict where that key has added something else.
+        """
         if idempotency_key is not None:
             check_name(idempotency_key, "idempotency_key")
         if note:
@@ -131,10 +143,12 @@ class SqlStore:
             return known, False
 
     def credits(self, account_id: str) -> list[Credit]:
+        """Oldest first."""
         with self._engine.connect() as connection:
             return credit_entries.every(connection, account_id)
 
     def granted(self, account_id: str | None = None) -> dict[str, int]:
+        """The sum of the credits of each account that has any, or of one."""
         with self._engine.connect() as connection:
             return credit_entries.granted(connection, account_id)
 
@@ -148,7 +162,10 @@ class SqlStore:
         terms: KeyTerms = PLAIN,
         by: Actor = LOCAL,
     ) -> tuple[ApiKey, str]:
-        """NotFound where there is no such account, InvalidRequest for a name that cannot be kept."""
+        """A new key and its secret, which is never stored; `secret` sets it, for `RADIXA_API_KEY`.
+
+        NotFound where there is no such account, InvalidRequest for a name that cannot be kept.
+        """
         secret = secret or new_secret()
         with self._engine.begin() as connection:
             key = keys.create(connection, account_id, name, admin=admin, secret=secret, terms=terms)
@@ -156,17 +173,14 @@ class SqlStore:
         return key, secret
 
     def change_key(self, key_id: str, name: str, terms: KeyTerms, *, by: Actor = LOCAL) -> ApiKey:
+        """The key as it is afterwards. NotFound where there is none."""
         with self._engine.begin() as connection:
             key = keys.change(connection, key_id, name, terms)
             audit.add(connection, by, "key.change", key_id, key.account_id, name=name, **asdict(terms))
             return key
 
-    def key_by_digest(self, digest: str) -> ApiKey | None:
-        with self._engine.connect() as connection:
-            key = keys.by_digest(connection, digest)
-            return key if key is not None and key.revoked is None else None
-
     def credential(self, digest: str) -> Credential | None:
+        """The key with its account, also where it is revoked or expired."""
         with self._engine.connect() as connection:
             return keys.credential(connection, digest)
 
@@ -176,7 +190,7 @@ class SqlStore:
             return keys.every(connection, account_id)
 
     def revoke_key(self, key_id: str, *, by: Actor = LOCAL) -> ApiKey:
-        """The key as it is afterwards; revoking twice keeps the first time."""
+        """The key as it is afterwards; revoking twice keeps the first time. NotFound where there is no such key."""
         with self._engine.begin() as connection:
             key, now = keys.revoke(connection, key_id)
             if now:
@@ -184,6 +198,7 @@ class SqlStore:
             return key
 
     def audit(self, *, limit: int = 100, before: str | None = None, account_id: str | None = None) -> list[AuditEntry]:
+        """Newest first; `before` is the id of the last entry seen."""
         with self._engine.connect() as connection:
             return audit.entries(connection, limit, before, account_id)
 

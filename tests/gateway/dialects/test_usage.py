@@ -14,8 +14,9 @@ from radixa.gateway.catalogue import Offer
 from radixa.gateway.dialects.messages.usage import messages_usage
 from radixa.gateway.dialects.responses.usage import responses_usage
 from radixa.gateway.usage import usage_body
+from radixa.store.base import NO_LIMITS
 
-OFFER = Offer("m", "p", "m", FREE, None, None, None, None)
+OFFER = Offer("m", "p", "m", FREE, NO_LIMITS, None, None)
 
 
 @st.composite

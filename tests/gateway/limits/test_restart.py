@@ -93,6 +93,12 @@ async def test_scopes_that_nothing_counts_in_are_forgotten(local: LocalLimiter, 
     assert (await local.spent("acct_running")).held == 0
 
 
+async def test_a_model_without_limits_is_not_counted_and_money_always_is(local: LocalLimiter) -> None:
+    (await local.reserve(wanted(cost=5))).settle(0, 3)
+    assert set(local._scopes) == {"k:key_1", "a:acct_1"}
+    assert (await local.spent("acct_1")).total == 3
+
+
 def test_one_process_owns_a_file(sqlite_store: SqlStore, tmp_path: Path) -> None:
     owner = Owner(sqlite_store.engine)
     again = (

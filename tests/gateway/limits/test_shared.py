@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
+from msgspec import DecodeError
 from sqlalchemy import text
 
 from radixa.core.errors import RateLimited, StoreUnavailable
@@ -183,6 +184,19 @@ async def test_a_database_that_is_gone_admits_nobody_and_loses_nothing(
     assert shared._working is not None
     await shared._working
     assert (await shared.spent("acct_1")).total == 5
+    await shared.reserve(request)
+
+
+async def test_a_batch_that_fails_loses_no_end_of_a_request(shared: SharedLimiter, postgres_store: SqlStore) -> None:
+    request, other = wanted(concurrency=1), wanted(account="acct_2", model="other", concurrency=1)
+    held, broken = await shared.reserve(request), await shared.reserve(other)
+    with postgres_store.engine.begin() as connection:
+        connection.execute(text("UPDATE limit_scopes SET state = 'x' WHERE scope = 'm:acct_2:other'"))
+    held.settle(1, 0)
+    broken.settle(1, 0)
+    # All three are one batch, which the scope that cannot be read spoils.
+    with pytest.raises(DecodeError):
+        await shared.reserve(other)
     await shared.reserve(request)
 
 

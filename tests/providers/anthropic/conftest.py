@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import msgspec
 import pytest
 
-from radixa.core.base import CachePolicy, GenerateChunk, GenerateRequest, SamplingParams, Source
+from radixa.core.base import GenerateRequest, Source
 from radixa.core.config import ProviderConfig
-from radixa.core.conversation import Conversation, ConversationMessage, Text
 from radixa.providers.anthropic.breakpoints import Breakpoints
 from radixa.providers.anthropic.provider import AnthropicProvider
+from tests.providers import asking
 from tests.upstreams.anthropic import KEY, AnthropicStandIn
 
 MODEL = "claude-opus-5"
@@ -48,26 +49,7 @@ def config(url: str, **changes: Any) -> ProviderConfig:
     return ProviderConfig("anthropic", url, **({"retries": 0} | changes))
 
 
-def said(text: str, role: Any = "user") -> ConversationMessage:
-    return ConversationMessage(role, (Text(text),))
-
-
-def asked(
-    *messages: ConversationMessage | str, sampling: SamplingParams | None = None, **changes: Any
-) -> GenerateRequest:
-    """A request with these messages; fields of the conversation and of the request by name."""
-    turns = tuple(said(message) if isinstance(message, str) else message for message in messages)
-    ours = {name: changes.pop(name) for name in list(changes) if name in Conversation.__struct_fields__}
-    request: dict[str, Any] = {
-        "request_id": "r",
-        "model": MODEL,
-        "namespace": "a",
-        "sampling": sampling or SamplingParams(),
-        "cache": CachePolicy(),
-        "conversation": Conversation(turns, **ours),
-        "open_ended": sampling is None,
-    }
-    return GenerateRequest(**(request | changes))
+asked = partial(asking.asked, model=MODEL)
 
 
 def raw(body: dict[str, Any], *, headers: tuple[tuple[str, str], ...] = (), **changes: Any) -> GenerateRequest:
@@ -76,14 +58,6 @@ def raw(body: dict[str, Any], *, headers: tuple[tuple[str, str], ...] = (), **ch
     source = Source("messages", msgspec.json.encode(body), headers)
     stream = bool(body.get("stream"))
     return asked(**({"conversation": None, "source": source, "stream": stream} | changes))
-
-
-async def chunks_of(provider: AnthropicProvider, request: GenerateRequest) -> list[GenerateChunk]:
-    return [chunk async for chunk in provider.generate(request)]
-
-
-def text_of(chunks: list[GenerateChunk]) -> str:
-    return "".join(chunk.text for chunk in chunks)
 
 
 def marks_of(body: dict[str, Any]) -> list[str]:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from radixa.core.base import CachePolicy, Usage
 from radixa.providers.anthropic.breakpoints import Breakpoints, Placed, planner
 from radixa.providers.anthropic.provider import AnthropicProvider
-from tests.providers.anthropic.conftest import MODEL, Clock, asked, chunks_of, marks_of, raw, said
+from tests.providers.anthropic.conftest import MODEL, Clock, asked, marks_of, raw
+from tests.providers.asking import chunks_of, said
 from tests.upstreams.anthropic import AnthropicStandIn
 from tests.upstreams.anthropic_cache import AnthropicCache, Counts, blocks_of
 from tests.upstreams.base import Fault

@@ -22,7 +22,8 @@ from radixa.core.errors import (
 )
 from radixa.providers.anthropic.provider import AnthropicProvider
 from radixa.providers.base import EmbedRequest
-from tests.providers.anthropic.conftest import asked, chunks_of, config, raw, text_of
+from tests.providers.anthropic.conftest import asked, config, raw
+from tests.providers.asking import chunks_of, text_of
 from tests.upstreams.anthropic import KEY, AnthropicStandIn
 from tests.upstreams.base import Fault, until
 

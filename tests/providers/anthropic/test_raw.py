@@ -9,7 +9,8 @@ import pytest
 from radixa.core.base import CachePolicy, Source
 from radixa.core.errors import InvalidRequest
 from radixa.providers.anthropic.provider import AnthropicProvider
-from tests.providers.anthropic.conftest import MODEL, asked, chunks_of, marks_of, raw, text_of
+from tests.providers.anthropic.conftest import MODEL, asked, marks_of, raw
+from tests.providers.asking import chunks_of, text_of
 from tests.upstreams.anthropic import AnthropicStandIn
 
 

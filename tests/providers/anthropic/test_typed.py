@@ -24,7 +24,8 @@ from radixa.core.conversation import (
 )
 from radixa.core.errors import InvalidRequest
 from radixa.providers.anthropic.provider import AnthropicProvider
-from tests.providers.anthropic.conftest import asked, chunks_of, marks_of, said, text_of
+from tests.providers.anthropic.conftest import asked, marks_of
+from tests.providers.asking import chunks_of, said, text_of
 from tests.upstreams.anthropic import SIGNATURE, AnthropicStandIn
 
 PARAMS: TypeAdapter[Any] = TypeAdapter(MessageCreateParams)
@@ -151,7 +152,11 @@ async def test_what_anthropic_does_not_have_is_refused(
         (asked(ConversationMessage("user", (Image("", "image/tiff", "aGk="),))), "messages[0].content[0]"),
         (
             asked("A", ConversationMessage("assistant", (ToolCall("a", "f", "[1]"),))),
-            "messages[1].tool_calls[0].function.arguments",
+            "messages[1]",
+        ),
+        (
+            asked("A", ConversationMessage("assistant", (ToolCall("a", "f", '{"a":' + "[" * 100_000),))),
+            "messages[1]",
         ),
     ],
 )

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from radixa.core.base import CachePolicy, Usage
 from radixa.providers.anthropic.provider import AnthropicProvider
 from radixa.providers.anthropic.usage import Counter
-from tests.providers.anthropic.conftest import asked, chunks_of, raw
+from tests.providers.anthropic.conftest import asked, raw
+from tests.providers.asking import chunks_of
 from tests.upstreams.anthropic import AnthropicStandIn
 from tests.upstreams.base import Fault
 

@@ -13,7 +13,8 @@ from radixa.core.errors import UpstreamError
 from radixa.providers.gemini.chunks import Reader
 from radixa.providers.gemini.provider import GeminiProvider
 from radixa.providers.gemini.wire import Answer, Candidate
-from tests.providers.gemini.conftest import asked, chunks_of, said, text_of
+from tests.providers.asking import chunks_of, said, text_of
+from tests.providers.gemini.conftest import asked
 from tests.upstreams.base import Fault, until
 from tests.upstreams.gemini import KEY, MINIMUM, GeminiStandIn
 

@@ -13,7 +13,8 @@ from radixa.core.conversation import Tool
 from radixa.core.errors import InvalidRequest, UpstreamError
 from radixa.providers.base import EmbedRequest
 from radixa.providers.gemini.provider import GeminiProvider
-from tests.providers.gemini.conftest import asked, chunks_of, said
+from tests.providers.asking import chunks_of, said
+from tests.providers.gemini.conftest import asked
 from tests.upstreams.base import Fault
 from tests.upstreams.gemini import GeminiStandIn
 

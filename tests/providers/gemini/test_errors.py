@@ -18,7 +18,8 @@ from radixa.core.errors import (
     UpstreamTimeout,
 )
 from radixa.providers.gemini.provider import GeminiProvider
-from tests.providers.gemini.conftest import asked, chunks_of, config, text_of
+from tests.providers.asking import chunks_of, text_of
+from tests.providers.gemini.conftest import asked, config
 from tests.upstreams.base import Fault
 from tests.upstreams.gemini import KEY, GeminiStandIn
 
@@ -48,11 +49,11 @@ async def failure(gemini: GeminiProvider, upstream: GeminiStandIn, fault: Fault,
 @pytest.mark.parametrize(
     ("status", "sent", "kind", "ours", "says"),
     [
-        (400, body(400, "Invalid value at 'x'", "INVALID_ARGUMENT"), UpstreamRefused, 400, "Invalid value at 'x'."),
-        (404, body(404, "models/x is not found", "NOT_FOUND"), UpstreamRefused, 404, "is not found."),
-        (401, body(401, "Who are you?", "UNAUTHENTICATED"), UpstreamError, 502, "refused this server's own key"),
-        (403, body(403, "Not you.", "PERMISSION_DENIED"), UpstreamError, 502, "refused this server's own key"),
-        (400, body(400, "API key not valid.", "INVALID_ARGUMENT", KEYLESS), UpstreamError, 502, "own key"),
+        (400, body(400, "Invalid value at 'x'", "INVALID_ARGUMENT"), UpstreamRefused, 400, "Invalid value at 'x'"),
+        (404, body(404, "models/x is not found", "NOT_FOUND"), UpstreamRefused, 404, "is not found"),
+        (401, body(401, "Who are you?", "UNAUTHENTICATED"), UpstreamError, 502, "refuses this server's key"),
+        (403, body(403, "Not you.", "PERMISSION_DENIED"), UpstreamError, 502, "refuses this server's key"),
+        (400, body(400, "API key not valid.", "INVALID_ARGUMENT", KEYLESS), UpstreamError, 502, "GEMINI_API_KEY"),
         (
             400,
             body(400, "The input token count (99) exceeds the maximum number of tokens allowed (9).", "X"),
@@ -60,9 +61,12 @@ async def failure(gemini: GeminiProvider, upstream: GeminiStandIn, fault: Fault,
             400,
             "exceeds the maximum",
         ),
-        (503, body(503, "Overloaded.", "UNAVAILABLE"), UpstreamError, 502, "failed with status 503: Overloaded."),
-        (500, b"<html>", UpstreamError, 502, "it did not say why."),
-        (400, b'[{"error": {"code": 400, "message": "in a list"}}]', UpstreamRefused, 400, "in a list."),
+        (503, body(503, "Overloaded.", "UNAVAILABLE"), UpstreamError, 503, "failed (status 503): Overloaded."),
+        (500, b"<html>", UpstreamError, 502, "failed (status 500)."),
+        (402, body(402, "Pay first.", "X"), UpstreamError, 502, "no credit left"),
+        (504, body(504, "Too slow.", "DEADLINE_EXCEEDED"), UpstreamTimeout, 504, "timed out (status 504): Too slow."),
+        (400, body(400, f"What is {KEY}?", "INVALID_ARGUMENT"), UpstreamRefused, 400, "What is …?"),
+        (400, b'[{"error": {"code": 400, "message": "in a list"}}]', UpstreamRefused, 400, "in a list"),
     ],
 )
 async def test_refusals(
@@ -109,6 +113,18 @@ async def test_it_has_had_enough(
     assert len(upstream.requests) == 1
 
 
+@STREAMED
+async def test_an_error_in_place_of_an_answer_is_that_of_its_code(
+    gemini: GeminiProvider, upstream: GeminiStandIn, stream: bool
+) -> None:
+    said = body(429, "Quota exceeded.", "RESOURCE_EXHAUSTED", RETRY)
+    headers = {"Content-Type": "text/event-stream"} if stream else {}
+    sent = b"data: %s\n\n" % said if stream else said
+    error = await failure(gemini, upstream, Fault("status", status=200, body=sent, headers=headers), stream)
+    assert isinstance(error, RateLimited)
+    assert error.retry_ms == 34_500
+
+
 @pytest.mark.parametrize("kind", ["cut", "wrong_type", "malformed"])
 @STREAMED
 async def test_no_answer(gemini: GeminiProvider, upstream: GeminiStandIn, kind: Any, stream: bool) -> None:
@@ -139,7 +155,7 @@ async def test_silence() -> None:
 async def test_without_a_key(upstream: GeminiStandIn) -> None:
     async with upstream.running() as url:
         gemini = GeminiProvider("gemini", config(url), None)
-        with pytest.raises(UpstreamError, match="own key"):
+        with pytest.raises(UpstreamError, match="GEMINI_API_KEY"):
             await chunks_of(gemini, asked("Hello"))
         assert "x-goog-api-key" not in upstream.requests[0].headers
         await gemini.close()

@@ -25,7 +25,8 @@ from radixa.core.conversation import (
 from radixa.core.errors import InvalidRequest
 from radixa.providers.gemini.request import body_of, encode
 from radixa.providers.gemini.signatures import ABSENT, call_id, marked
-from tests.providers.gemini.conftest import asked, said
+from tests.providers.asking import said
+from tests.providers.gemini.conftest import asked
 
 SCHEMA = msgspec.Raw(b'{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}')
 WEATHER = Tool("weather", "The weather of a city.", SCHEMA)
@@ -191,8 +192,8 @@ def test_nothing_is_fetched(url: str, says: str) -> None:
     ("message", "param", "says"),
     [
         (assistant(Opaque("document")), "messages[1].content[0].type", "'document'"),
-        (assistant(ToolCall("c", "f", "[1]")), "messages[1].tool_calls", "not a JSON object"),
-        (assistant(ToolCall("c", "f", '{"a": ')), "messages[1].tool_calls", "not a JSON object"),
+        (assistant(ToolCall("c", "f", "[1]")), "messages[1]", "the JSON of an object"),
+        (assistant(ToolCall("c", "f", '{"a": ')), "messages[1]", "the JSON of an object"),
         (result("nobody", Text("!")), "messages[1]", "no message before it made"),
     ],
 )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 
 from radixa.core.base import CachePolicy, Dialect, GenerateChunk, GenerateRequest, SamplingParams, Source, Usage
 from radixa.core.config import ProviderConfig
-from radixa.core.conversation import Conversation, ConversationMessage, Text
+from radixa.core.conversation import Conversation, ConversationMessage
 from radixa.providers.openai.provider import OpenAIProvider
 from tests.upstreams.openai import OpenAIStandIn
 
@@ -78,27 +78,8 @@ def typed(
     )
 
 
-def user(text: str) -> ConversationMessage:
-    return ConversationMessage("user", (Text(text),))
-
-
 def chat(text: str, **more: Any) -> dict[str, Any]:
     return {"model": "our-name", "messages": [{"role": "user", "content": text}], **more}
-
-
-async def answer(
-    provider: OpenAIProvider, request: GenerateRequest, into: list[GenerateChunk] | None = None
-) -> list[GenerateChunk]:
-    """All chunks of an answer; what came before it failed is `into` then."""
-    got = [] if into is None else into
-    async with aclosing(provider.generate(request)) as chunks:  # type: ignore[type-var]
-        async for chunk in chunks:
-            got.append(chunk)
-    return got
-
-
-def text(chunks: list[GenerateChunk], index: int = 0) -> str:
-    return "".join(chunk.text for chunk in chunks if chunk.index == index)
 
 
 def usage(chunks: list[GenerateChunk]) -> Usage:

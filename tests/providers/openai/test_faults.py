@@ -15,11 +15,14 @@ from radixa.providers.openai.provider import OpenAIProvider
 from radixa.providers.openai.reading import Answer
 from radixa.providers.openai.responses import ResponsesReader
 from radixa.providers.openai.usage import read_usage
+from radixa.providers.upstream.refusals import Account
 from radixa.providers.upstream.sse import ServerEvent
-from tests.providers.openai.calls import KEY, LONG, answer, chat, provider_on, raw, text, typed, usage, user
+from tests.providers.asking import chunks_of, said, text_of
+from tests.providers.openai.calls import KEY, LONG, chat, provider_on, raw, typed, usage
 from tests.upstreams.base import Fault, until
 from tests.upstreams.openai import OpenAIStandIn
 
+ACME = Account("acme", KEY, "ACME_KEY")
 STREAM = raw(chat("say 5", stream=True))
 WHOLE = raw(chat("say 5"))
 RESPONSE = raw({"input": "say 5", "stream": True}, "responses")
@@ -37,7 +40,7 @@ async def failing(fault: Fault, request: Any = STREAM, **config: Any) -> tuple[R
     got: list[GenerateChunk] = []
     async with provider_on(stand_in, **config) as provider:
         with pytest.raises(RadixaError) as caught:
-            await answer(provider, request, got)
+            await chunks_of(provider, request, got)
     assert KEY not in caught.value.message
     return caught.value, got
 
@@ -74,7 +77,7 @@ async def test_a_key_of_another_is_refused_too_and_not_shown() -> None:
     stand_in = OpenAIStandIn(key="sk-another-key-0123456789")
     async with provider_on(stand_in) as provider:
         with pytest.raises(UpstreamError) as caught:
-            await answer(provider, STREAM)
+            await chunks_of(provider, STREAM)
     assert "sk-" not in caught.value.message
 
 
@@ -153,7 +156,7 @@ async def test_errors_of_every_shape(body: bytes, said: str) -> None:
 # ---- streams that fail
 
 
-@pytest.mark.parametrize("request_", [STREAM, typed(user("say 5"))])
+@pytest.mark.parametrize("request_", [STREAM, typed(said("say 5"))])
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
@@ -171,7 +174,7 @@ async def test_a_stream_that_breaks_off_ends_with_an_error_after_what_came(
     assert isinstance(error, UpstreamError)
     assert error.message == message
     assert not error.retryable
-    assert text(got) == "one two"
+    assert text_of(got) == "one two"
     assert not any(chunk.usage for chunk in got)
 
 
@@ -204,7 +207,7 @@ async def test_a_refusal_as_the_first_event_is_one() -> None:
     stand_in.faults = [Fault("error_event", after=0)]
     async with provider_on(stand_in) as provider:
         with pytest.raises(UpstreamRefused, match=r"^too long$") as caught:
-            await answer(provider, STREAM)
+            await chunks_of(provider, STREAM)
     assert (caught.value.status, caught.value.param) == (400, "messages")
 
 
@@ -214,8 +217,8 @@ async def test_an_answer_that_has_all_but_its_usage_is_an_answer(kind: Any) -> N
     stand_in = OpenAIStandIn()
     stand_in.faults = [Fault(kind, after=7)]
     async with provider_on(stand_in) as provider:
-        chunks = await answer(provider, STREAM)
-    assert text(chunks) == "one two three four five"
+        chunks = await chunks_of(provider, STREAM)
+    assert text_of(chunks) == "one two three four five"
     assert usage(chunks).estimated
 
 
@@ -223,7 +226,7 @@ async def test_tries_until_it_is_well() -> None:
     stand_in = OpenAIStandIn()
     stand_in.faults = [Fault("cut"), Fault("status", status=503)]
     async with provider_on(stand_in, retries=2) as provider:
-        assert text(await answer(provider, STREAM)) == "one two three four five"
+        assert text_of(await chunks_of(provider, STREAM)) == "one two three four five"
     assert len(stand_in.requests) == 3
 
 
@@ -242,7 +245,7 @@ async def test_an_error_with_status_200() -> None:
 
     async with provider_on(Wrong("openrouter")) as provider:
         with pytest.raises(UpstreamError, match=r"^acme failed \(status 503\): no provider$"):
-            await answer(provider, WHOLE)
+            await chunks_of(provider, WHOLE)
 
 
 async def test_an_event_in_a_shape_of_its_own_goes_on_as_it_is() -> None:
@@ -252,11 +255,11 @@ async def test_an_event_in_a_shape_of_its_own_goes_on_as_it_is() -> None:
             return await super().answer(request, fault, events=[odd, *events], **more)
 
     async with provider_on(Odd()) as provider:
-        chunks = await answer(provider, STREAM)
+        chunks = await chunks_of(provider, STREAM)
         assert b'"hm"' in chunks[0].raw
-        assert text(chunks) == "one two three four five"
+        assert text_of(chunks) == "one two three four five"
         with pytest.raises(UpstreamError, match="in another shape than expected"):
-            await answer(provider, typed(user("say 5")))
+            await chunks_of(provider, typed(said("say 5")))
 
 
 async def test_nobody_there() -> None:
@@ -264,7 +267,7 @@ async def test_nobody_there() -> None:
         "acme", ProviderConfig(kind="vllm", base_url="http://127.0.0.1:1/v1", retries=0), None, "vllm"
     )
     with pytest.raises(UpstreamError, match="acme cannot be reached"):
-        await answer(provider, STREAM)
+        await chunks_of(provider, STREAM)
     await provider.close()
 
 
@@ -295,7 +298,7 @@ async def test_another_replica_is_asked_where_one_fails_and_the_failed_one_is_le
         config = ProviderConfig(kind="vllm", base_url=(f"{first}/v1", f"{second}/v1"), retries=0)
         provider = OpenAIProvider("acme", config, None, "vllm")
         for _ in range(12):
-            assert text(await answer(provider, STREAM)) == "one two three four five"
+            assert text_of(await chunks_of(provider, STREAM)) == "one two three four five"
         assert provider.ready
         # Its breaker has opened.
         assert len(bad.requests) == 5
@@ -310,7 +313,7 @@ async def test_nothing_is_asked_of_another_replica_once_something_was_delivered(
         config = ProviderConfig(kind="vllm", base_url=(f"{first}/v1", f"{second}/v1"), retries=0)
         provider = OpenAIProvider("acme", config, None, "vllm")
         with pytest.raises(UpstreamError, match="broke off"):
-            await answer(provider, STREAM)
+            await chunks_of(provider, STREAM)
         assert (len(bad.requests), len(good.requests)) == (1, 0)
         await provider.close()
 
@@ -325,7 +328,7 @@ async def test_conversations_stay_at_their_replica() -> None:
                 messages = [{"role": "user", "content": f"{name} {LONG}"}] + [
                     {"role": "user", "content": f"{i} " + "x" * 300} for i in range(turn)
                 ]
-                await answer(provider, raw({"messages": messages}))
+                await chunks_of(provider, raw({"messages": messages}))
         seen = [{asked.json["messages"][0]["content"][0] for asked in server.requests} for server in (one, two)]
         assert sorted(seen, key=min) == [{"a"}, {"b"}]
         await provider.close()
@@ -340,7 +343,7 @@ async def test_conversations_stay_at_their_replica() -> None:
 )
 @pytest.mark.parametrize("in_raw", [False, True])
 def test_a_piece_that_is_no_text_is_the_upstreams_failure(data: bytes, in_raw: bool) -> None:
-    reader = ChoicesReader(Answer("acme", KEY, "ACME_KEY", b"{}"), "chat", 1, raw=in_raw, show_usage=False)
+    reader = ChoicesReader(Answer(ACME, b"{}"), "chat", 1, raw=in_raw, show_usage=False)
     with pytest.raises(UpstreamError):
         reader.read(ServerEvent("", data))
 
@@ -348,7 +351,7 @@ def test_a_piece_that_is_no_text_is_the_upstreams_failure(data: bytes, in_raw: b
 @pytest.mark.parametrize("data", [b'{"type": "response.output_text.delta", "delta": "\xff"}', b'{"type": 5}'])
 def test_an_event_that_is_no_text_is_the_upstreams_failure(data: bytes) -> None:
     with pytest.raises(UpstreamError):
-        ResponsesReader(Answer("acme", KEY, "ACME_KEY", b"{}")).read(ServerEvent("", data))
+        ResponsesReader(Answer(ACME, b"{}")).read(ServerEvent("", data))
 
 
 def test_a_usage_that_is_no_text_is_none() -> None:
@@ -367,4 +370,4 @@ async def test_marks_in_a_body_that_is_nested_too_deeply_are_the_callers_mistake
         deep = [deep]
     async with provider_on(OpenAIStandIn("deepseek")) as provider:
         with pytest.raises(InvalidRequest, match="nested too deeply"):
-            await answer(provider, raw({"messages": deep}))
+            await chunks_of(provider, raw({"messages": deep}))

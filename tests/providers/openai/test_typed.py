@@ -26,7 +26,8 @@ from radixa.core.errors import ConfigError, InvalidRequest
 from radixa.core.tokens import pack
 from radixa.providers.base import EmbedRequest
 from radixa.providers.openai.provider import OpenAIProvider
-from tests.providers.openai.calls import LONG, answer, chat, provider_on, raw, text, typed, usage, user
+from tests.providers.asking import chunks_of, said, text_of
+from tests.providers.openai.calls import LONG, chat, provider_on, raw, typed, usage
 from tests.upstreams.base import Fault
 from tests.upstreams.openai import OpenAIStandIn
 
@@ -38,7 +39,7 @@ async def sent(request: GenerateRequest, kind: Any = "openai") -> dict[str, Any]
     """The body that the upstream gets."""
     stand_in = OpenAIStandIn(kind)
     async with provider_on(stand_in) as provider:
-        await answer(provider, request)
+        await chunks_of(provider, request)
     found = stand_in.requests[0].json
     assert isinstance(found, dict)
     return found
@@ -47,8 +48,8 @@ async def sent(request: GenerateRequest, kind: Any = "openai") -> dict[str, Any]
 async def test_a_conversation_is_answered() -> None:
     stand_in = OpenAIStandIn()
     async with provider_on(stand_in) as provider:
-        chunks = await answer(provider, typed(user("say 4"), sampling=SamplingParams(max_tokens=100)))
-    assert text(chunks) == "one two three four"
+        chunks = await chunks_of(provider, typed(said("say 4"), sampling=SamplingParams(max_tokens=100)))
+    assert text_of(chunks) == "one two three four"
     assert all(chunk.raw == b"" for chunk in chunks)
     assert [chunk.finish_reason for chunk in chunks if chunk.finish_reason] == ["stop"]
     assert usage(chunks).completion_tokens == 4
@@ -62,7 +63,7 @@ async def test_a_conversation_is_answered() -> None:
 
 
 async def test_nobodys_limit_is_nobodys() -> None:
-    request = msgspec.structs.replace(typed(user("say 3")), open_ended=True)
+    request = msgspec.structs.replace(typed(said("say 3")), open_ended=True)
     assert "max_completion_tokens" not in await sent(request)
     assert "max_tokens" not in await sent(request, "vllm")
 
@@ -203,7 +204,7 @@ USUAL = {**COMMON, "seed": 5, "logprobs": True, "top_logprobs": 2, "logit_bias":
     ],
 )
 async def test_sampling_as_far_as_the_kind_knows_it(kind: Any, expected: dict[str, Any]) -> None:
-    body = await sent(typed(user("say 1"), sampling=EVERYTHING), kind)
+    body = await sent(typed(said("say 1"), sampling=EVERYTHING), kind)
     for name in ("model", "stream", "stream_options", "messages"):
         del body[name]
     body.pop("cache_salt", None)
@@ -212,8 +213,8 @@ async def test_sampling_as_far_as_the_kind_knows_it(kind: Any, expected: dict[st
 
 async def test_log_probabilities() -> None:
     async with provider_on(OpenAIStandIn()) as provider:
-        chunks = await answer(provider, typed(user("say 1"), sampling=SamplingParams(logprobs=0)))
-        texts = await answer(provider, typed(prompt="say 1", sampling=SamplingParams(logprobs=1)))
+        chunks = await chunks_of(provider, typed(said("say 1"), sampling=SamplingParams(logprobs=0)))
+        texts = await chunks_of(provider, typed(prompt="say 1", sampling=SamplingParams(logprobs=1)))
     assert TextLogprob(b"one", -0.5) in [found for chunk in chunks for found in chunk.logprobs or ()]
     assert texts[0].logprobs == (TextLogprob(b"one", -0.5, ((b"one", -0.5),)),)
 
@@ -221,9 +222,9 @@ async def test_log_probabilities() -> None:
 async def test_a_prompt_of_text_or_token_ids() -> None:
     stand_in = OpenAIStandIn("vllm")
     async with provider_on(stand_in) as provider:
-        chunks = await answer(provider, typed(prompt="say 2"))
-        await answer(provider, typed(token_ids=pack([1, 2, 3])))
-    assert text(chunks) == "one two"
+        chunks = await chunks_of(provider, typed(prompt="say 2"))
+        await chunks_of(provider, typed(token_ids=pack([1, 2, 3])))
+    assert text_of(chunks) == "one two"
     assert usage(chunks).completion_tokens == 2
     assert [asked.path for asked in stand_in.requests] == ["/v1/completions"] * 2
     assert stand_in.requests[1].json["prompt"] == [1, 2, 3]
@@ -233,21 +234,21 @@ async def test_a_prompt_where_there_is_only_chat() -> None:
     body = await sent(typed(prompt="say 2"), "deepseek")
     assert body["messages"] == [{"role": "user", "content": "say 2"}]
     async with provider_on(OpenAIStandIn("deepseek")) as provider:
-        with pytest.raises(InvalidRequest, match="takes text, no token ids"):
-            await answer(provider, typed(token_ids=pack([1])))
+        with pytest.raises(InvalidRequest, match="reads texts, not token ids"):
+            await chunks_of(provider, typed(token_ids=pack([1])))
 
 
 async def test_several_answers() -> None:
     async with provider_on(OpenAIStandIn()) as provider:
-        chunks = await answer(provider, typed(user("say 2"), n=2))
-    assert [text(chunks, 0), text(chunks, 1)] == ["one two", "one two"]
+        chunks = await chunks_of(provider, typed(said("say 2"), n=2))
+    assert [text_of(chunks, 0), text_of(chunks, 1)] == ["one two", "one two"]
     assert usage(chunks).completion_tokens == 4
 
 
 async def test_thoughts_and_tool_calls() -> None:
     async with provider_on(OpenAIStandIn()) as provider:
-        thoughts = await answer(provider, typed(user("think, then say 1")))
-        called = await answer(provider, typed(user("call it"), tools=(TOOL,)))
+        thoughts = await chunks_of(provider, typed(said("think, then say 1")))
+        called = await chunks_of(provider, typed(said("call it"), tools=(TOOL,)))
     assert "".join(chunk.reasoning for chunk in thoughts) == "Let me think."
     assert usage(thoughts).reasoning_tokens == 3
     calls = [call for chunk in called for call in chunk.tool_calls]
@@ -262,10 +263,10 @@ PDF = Opaque("document")
 @pytest.mark.parametrize(
     ("kind", "request_", "param"),
     [
-        ("openai", typed(user("a"), ConversationMessage("user", (Text("b"), PDF))), "messages[1].content[1]"),
+        ("openai", typed(said("a"), ConversationMessage("user", (Text("b"), PDF))), "messages[1].content[1]"),
         (
             "openai",
-            typed(user("a"), ConversationMessage("user", (PDF,)), field="messages", leading="system"),
+            typed(said("a"), ConversationMessage("user", (PDF,)), field="messages", leading="system"),
             "messages[0].content[0]",
         ),
         ("deepseek", typed(ConversationMessage("user", (Image(url="https://x"),))), "messages[0].content[0]"),
@@ -274,15 +275,15 @@ PDF = Opaque("document")
             typed(ConversationMessage("user", (ToolResult("c", (Image(url="https://x"),)),))),
             "messages[0].content[0]",
         ),
-        ("deepseek", typed(user("a"), response_format=ResponseFormat("json_schema", "x", SCHEMA)), "response_format"),
-        ("deepseek", typed(user("a"), n=2), "n"),
+        ("deepseek", typed(said("a"), response_format=ResponseFormat("json_schema", "x", SCHEMA)), "response_format"),
+        ("deepseek", typed(said("a"), n=2), "n"),
     ],
 )
 async def test_what_the_upstream_cannot_do_is_refused_by_name(kind: Any, request_: GenerateRequest, param: str) -> None:
     stand_in = OpenAIStandIn(kind)
     async with provider_on(stand_in) as provider:
         with pytest.raises(InvalidRequest) as caught:
-            await answer(provider, request_)
+            await chunks_of(provider, request_)
     assert caught.value.param == param
     assert caught.value.status == 400
     assert stand_in.requests == []
@@ -292,9 +293,9 @@ async def test_the_same_conversation_has_the_same_key_and_hits() -> None:
     stand_in = OpenAIStandIn()
     system = ConversationMessage("system", (Text(LONG),))
     async with provider_on(stand_in) as provider:
-        await answer(provider, typed(system, user("say 1")))
-        chunks = await answer(provider, typed(system, user("say 2")))
-        await answer(provider, typed(system, user("say 2"), cache=CachePolicy(key="mine")))
+        await chunks_of(provider, typed(system, said("say 1")))
+        chunks = await chunks_of(provider, typed(system, said("say 2")))
+        await chunks_of(provider, typed(system, said("say 2"), cache=CachePolicy(key="mine")))
     keys = [asked.json["prompt_cache_key"] for asked in stand_in.requests]
     assert keys[0] == keys[1]
     assert keys[2] == "mine"
@@ -323,7 +324,7 @@ async def test_embeddings() -> None:
 async def test_tokens_of_a_conversation_are_counted_by_those_who_can(kind: Any, tokens: int) -> None:
     stand_in = OpenAIStandIn(kind)
     async with provider_on(stand_in) as provider:
-        assert await provider.count_tokens(typed(user("one two three"))) == tokens
+        assert await provider.count_tokens(typed(said("one two three"))) == tokens
         assert await provider.count_tokens(raw(chat("one two three"))) == tokens
     assert stand_in.requests[-1].path == "/tokenize"
 
@@ -339,7 +340,7 @@ async def test_the_others_say_that_they_do_not_count(kind: Any) -> None:
     stand_in = OpenAIStandIn(kind)
     async with provider_on(stand_in) as provider:
         with pytest.raises(InvalidRequest, match="no way to count"):
-            await provider.count_tokens(typed(user("one two three")))
+            await provider.count_tokens(typed(said("one two three")))
     assert stand_in.requests == []
 
 

@@ -171,6 +171,32 @@ async def test_a_stream_that_stops() -> None:
     assert len(stand_in.requests) == 1
 
 
+@pytest.mark.parametrize("after", [0, 2])
+async def test_comments_keep_a_stream_for_a_while_only(after: int) -> None:
+    stand_in = Plain()
+    stand_in.faults = [Fault("comments", after=after)]
+    got: list[bytes] = []
+    config = ProviderConfig(kind="vllm", first_byte_timeout_s=0.5, idle_timeout_s=0.2, retries=0)
+    async with stand_in.running() as url, to(url, config) as upstream:
+        with pytest.raises(UpstreamTimeout, match=r"^acme stopped answering: no event came for 0.5 s\.$") as caught:
+            await collect(upstream, got)
+        await until(lambda: stand_in.left == 1)
+    assert got == [b"0", b"1"][:after]
+    assert caught.value.retryable is (after == 0)
+
+
+async def test_the_time_of_a_slow_reader_is_not_the_upstreams() -> None:
+    config = ProviderConfig(kind="vllm", first_byte_timeout_s=0.2, idle_timeout_s=0.2, retries=0)
+    stand_in = Plain()
+    stand_in.gap_s = 0.02
+    got = 0
+    async with stand_in.running() as url, to(url, config) as upstream:
+        async for _ in upstream.stream("/stream", b"{}"):
+            got += 1
+            await asyncio.sleep(0.25 if got == 1 else 0)
+    assert got == len(EVENTS)
+
+
 async def test_a_server_that_does_not_accept() -> None:
     # The one place of its queue is taken, so that the next connection waits for ever.
     with socket.socket() as listening, socket.socket() as first:

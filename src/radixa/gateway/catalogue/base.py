@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from radixa.core.money import TokenPrices
+from radixa.store.base import Limits
 
 EMBEDDED = "radixa"
 """The provider that is our own engine."""
@@ -18,7 +19,7 @@ EMBEDDED = "radixa"
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A name that requests may use. `prices` None is an unknown price; other limits that are None are none."""
+    """A name that requests may use. `prices` None is an unknown price; a `context` of None is no limit."""
 
     id: str
     provider: str
@@ -27,15 +28,14 @@ class Offer:
     """The model that really answers."""
     prices: TokenPrices | None
     """Today's."""
-    rpm: int | None
-    tpm: int | None
+    limits: Limits
+    """Of each account."""
     context: int | None
     shutdown_date: str | None
     target: str = ""
     """What the provider calls it."""
-    concurrency: int | None = None
     cached_weight: float = 1.0
-    """How much a cached token counts towards `tpm`."""
+    """How much a cached token counts towards the tokens a minute."""
     fallbacks: tuple[str, ...] = ()
     """Models that are asked in turn where this one's provider fails before it answers; those that are offered now."""
     extra: Mapping[str, Any] = field(default_factory=dict)

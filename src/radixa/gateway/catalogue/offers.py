@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -11,7 +12,9 @@ from radixa.core.errors import InvalidRequest, ModelNotFound, shown
 from radixa.core.money import FREE
 from radixa.gateway.catalogue.base import EMBEDDED, Available, Missing, Offer
 from radixa.gateway.catalogue.prices import DatedPrices, dated_prices, prices_on
+from radixa.store.base import NO_LIMITS, Limits
 
+_DAY_S = 86_400
 _NO_ENGINE = Missing("no engine", "start the server with one ([engine] enabled)")
 
 
@@ -42,14 +45,14 @@ class Catalogue:
         self._sandbox = sandbox and own is not None
         self._available = available
         self._known: dict[str, _Known] = {}
-        self._day = ""
+        self._day = -1
         self._offers: dict[str, Offer] = {}
         self.replace(entries)
 
     def replace(self, entries: Iterable[ModelEntry]) -> None:
         """From now on these are the entries. ConfigError for one that cannot be."""
         self._known = {entry.id: _Known(entry, dated_prices(entry)) for entry in entries}
-        self._day = ""
+        self._day = -1
 
     def offers(self) -> list[Offer]:
         """Every model that can be asked for now, the engine's own first."""
@@ -88,9 +91,9 @@ class Catalogue:
 
     def _today(self) -> dict[str, Offer]:
         """The offers at today's prices (UTC), worked out again when the day or an entry changes."""
-        day = datetime.now(UTC).date().isoformat()
+        day = int(time.time()) // _DAY_S
         if day != self._day:
-            self._offers = self._offers_on(day)
+            self._offers = self._offers_on(datetime.fromtimestamp(day * _DAY_S, UTC).date().isoformat())
             self._day = day
         return self._offers
 
@@ -98,7 +101,7 @@ class Catalogue:
         found: dict[str, Offer] = {}
         if self._own is not None:
             found[self._own] = Offer(
-                self._own, EMBEDDED, self._own, FREE, None, None, self._context, None, self._own, embedded=True
+                self._own, EMBEDDED, self._own, FREE, NO_LIMITS, self._context, None, self._own, embedded=True
             )
         for name, known in self._known.items():
             if self._lacking(known.entry) is None:
@@ -123,12 +126,10 @@ class Catalogue:
             provider=entry.provider,
             served_by=target,
             prices=prices_on(day, known.prices),
-            rpm=entry.rpm,
-            tpm=entry.tpm,
+            limits=Limits(entry.rpm, entry.tpm, entry.concurrency),
             context=context,
             shutdown_date=entry.shutdown_date,
             target=target,
-            concurrency=entry.concurrency,
             cached_weight=entry.cached_weight,
             fallbacks=entry.fallbacks,
             extra=entry.extra,

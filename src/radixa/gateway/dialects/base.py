@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from radixa.core.base import Dialect, SamplingParams
 from radixa.core.conversation import Conversation
@@ -31,8 +32,7 @@ class Understood(NamedTuple):
     """Its breakpoints, which a cache of ours may honour."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """What a route reads of a body before anything else."""
 
     dialect: Dialect
@@ -51,9 +51,11 @@ class Asked:
     """The caller's headers that belong to the dialect, lower-case."""
 
 
-_BREAKPOINT = re.compile(rb'"(?:cache_control|prompt_cache_breakpoint)"\s*:\s*\{')
+_MARKS = (b'"cache_control"', b'"prompt_cache_breakpoint"')
+_BREAKPOINT = re.compile(rb"(?:" + b"|".join(_MARKS) + rb")\s*:\s*\{")
 
 
 def has_breakpoints(body: bytes) -> bool:
     """Whether a part of the body, or all of it, is marked. A name quoted in a text has its quotes escaped."""
-    return _BREAKPOINT.search(body) is not None
+    # The expression takes ten times as long over a large body, and most have no such name in them.
+    return any(name in body for name in _MARKS) and _BREAKPOINT.search(body) is not None

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol, TypeVar
 
-from radixa.core.conversation import Breakpoint, Image
+from radixa.core.conversation import Breakpoint, ConversationRole, Image
 from radixa.gateway.errors import missing
 from radixa.gateway.wishes import Breakpoint as BreakpointBody
 from radixa.gateway.wishes import Ephemeral, Mark
 
 T = TypeVar("T")
+
+ROLES: dict[str, ConversationRole] = {
+    "system": "system",
+    # OpenAI's newer word for it.
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+}
 
 
 class Marked(Protocol):

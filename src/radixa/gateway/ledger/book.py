@@ -11,14 +11,16 @@ import logging
 import threading
 from pathlib import Path
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from radixa.core.errors import LedgerUnavailable
 from radixa.gateway.ledger.emptying import empty, recover
 from radixa.gateway.ledger.frames import frame
 from radixa.gateway.ledger.journal import Journal
-from radixa.store.ledger.base import LedgerRow, LedgerStore
+from radixa.store.database import reason
+from radixa.store.ledger.base import LedgerRow
 from radixa.store.ledger.fitting import fitting
+from radixa.store.ledger.sql import SqlLedger
 
 log = logging.getLogger("radixa.gateway")
 
@@ -32,7 +34,7 @@ LONGEST_WAIT_S = 5.0
 class Ledger:
     """`folder` is of this installation; any number of processes may share it, each with files of its own."""
 
-    def __init__(self, store: LedgerStore, folder: Path, *, move_s: float = MOVE_S) -> None:
+    def __init__(self, store: SqlLedger, folder: Path, *, move_s: float = MOVE_S) -> None:
         self.store = store
         self.folder = folder
         self._move_s = move_s
@@ -56,7 +58,7 @@ class Ledger:
             added = recover(self.store, self.folder)
             self._journal = Journal(self.folder)
         except (OSError, SQLAlchemyError) as error:
-            raise LedgerUnavailable(f"The ledger in {self.folder} cannot be used: {_reason(error)}") from error
+            raise LedgerUnavailable(f"The ledger in {self.folder} cannot be used: {reason(error)}") from error
         if added:
             log.warning("Rows of an earlier server that are added to the ledger only now: %d", added)
         for name, work in (("ledger-sync", self._sync), ("ledger-move", self._move)):
@@ -158,14 +160,8 @@ class Ledger:
         elif not self._failing:
             log.error(
                 "Rows cannot be added to the ledger (%s); they wait in %s and are tried again",
-                _reason(error),
+                reason(error),
                 self.folder,
                 exc_info=None if isinstance(error, (SQLAlchemyError, OSError)) else error,
             )
         self._failing = error is not None
-
-
-def _reason(error: Exception) -> str:
-    """What the database or the system said, without the statement and its values."""
-    said = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    return " ".join(str(said).split()) or type(said).__name__

@@ -10,7 +10,8 @@ from pathlib import Path
 from radixa.core.errors import RowsRefused
 from radixa.gateway.ledger.files import HeldFile, claim
 from radixa.gateway.ledger.frames import Damage, frame, frames
-from radixa.store.ledger.base import LedgerRow, LedgerStore
+from radixa.store.ledger.base import LedgerRow
+from radixa.store.ledger.sql import SqlLedger
 
 log = logging.getLogger("radixa.gateway")
 
@@ -19,7 +20,7 @@ REFUSED = "refused-rows"
 """The file that keeps, in the same form, the rows that the database does not take."""
 
 
-def recover(store: LedgerStore, folder: Path) -> int:
+def recover(store: SqlLedger, folder: Path) -> int:
     """Empty the files that dead processes left in `folder`; how many rows were new. SQLAlchemyError, OSError where
     that cannot be now: then the files stay."""
     files = claim(folder)
@@ -34,7 +35,7 @@ def recover(store: LedgerStore, folder: Path) -> int:
     return added
 
 
-def empty(store: LedgerStore, file: HeldFile) -> int:
+def empty(store: SqlLedger, file: HeldFile) -> int:
     """Add a file's rows, then remove it; how many were new. Rows that were added before are known by their ids, so a
     file of which a part was added, or all, may be emptied again."""
     rows: list[LedgerRow] = []
@@ -56,7 +57,7 @@ def empty(store: LedgerStore, file: HeldFile) -> int:
     return added
 
 
-def _add(store: LedgerStore, rows: Sequence[LedgerRow], folder: Path) -> int:
+def _add(store: SqlLedger, rows: Sequence[LedgerRow], folder: Path) -> int:
     """Add what the database takes; a row that it never will is kept in a file instead of holding up the others."""
     try:
         return store.add(rows)

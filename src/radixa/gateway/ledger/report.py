@@ -12,9 +12,12 @@ import msgspec
 
 from radixa.core.errors import InvalidRequest, shown
 from radixa.gateway.request import integer
-from radixa.store.ledger.base import Group, GroupBy, LedgerRow, LedgerStore, Query, Totals
+from radixa.store.ledger.base import Group, GroupBy, LedgerRow, Query, Totals
+from radixa.store.ledger.sql import SqlLedger
 
 PARAMETERS = ("since", "until", "limit", "before", "group_by", "include", "account")
+EVERYONE = "*"
+"""In place of an account: all of them."""
 LIMIT = 100
 MOST = 1_000
 _FIELD: dict[GroupBy, str] = {"model": "model", "key": "key_id", "session": "session_id", "day": "day"}
@@ -69,7 +72,7 @@ def wanted(query: Mapping[str, str]) -> Wanted:
     )
 
 
-def report(store: LedgerStore, wish: Wanted, account_id: str | None) -> dict[str, Any]:
+def report(store: SqlLedger, wish: Wanted, account_id: str | None) -> dict[str, Any]:
     """The answer, of one account or of all. NotFound where the account has no request `before`."""
     query = Query(account_id, None, wish.since, wish.until)
     data: list[dict[str, Any]]

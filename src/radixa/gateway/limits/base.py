@@ -14,8 +14,8 @@ from typing import Literal, Protocol
 import msgspec
 
 from radixa.core.base import Usage
+from radixa.gateway.asgi import Header
 from radixa.gateway.auth import Identity
-from radixa.gateway.base import Header
 from radixa.gateway.limits.headers import Standing, anthropic_headers, openai_headers
 from radixa.gateway.limits.scope import Scope, Spent
 from radixa.store.base import NO_LIMITS, Limits

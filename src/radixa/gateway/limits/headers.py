@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from radixa.gateway.base import Header
+from radixa.gateway.asgi import Header
 
 
 class Left(msgspec.Struct, frozen=True):

@@ -21,6 +21,7 @@ from radixa.gateway.limits.clocks import Clock, steady, wall
 from radixa.gateway.limits.scope import Scope, Spent, advance
 from radixa.gateway.limits.spending import Spending, spent_before
 from radixa.gateway.limits.window import SPAN
+from radixa.store.base import NO_LIMITS
 
 log = logging.getLogger("radixa.gateway")
 
@@ -53,7 +54,9 @@ class LocalLimiter:
         self._saver = asyncio.create_task(self._save_on())
 
     async def reserve(self, wanted: Wanted) -> Reservation:
-        bounds = bounds_of(wanted.identity, wanted.model, wanted.limits)
+        # An account's and a key's money is counted with a limit or without, since one may be set while requests run.
+        every = bounds_of(wanted.identity, wanted.model, wanted.limits)
+        bounds = [bound for bound in every if bound.kind != "model" or bound.limits != NO_LIMITS]
         while True:
             scopes = [self._scope(bound.name) for bound in bounds]
             pairs = zip(bounds, scopes, strict=True)

@@ -82,12 +82,15 @@ def beat(engine: Engine, process: str) -> int:
         return now
 
 
-def bury(engine: Engine, before: int, process: str | None = None) -> None:
-    """Forget `process`, or those not heard of since `before`, and scopes that nothing has counted in since then."""
+def leave(engine: Engine, process: str) -> None:
+    """Forget `process`: what it held lapses at once."""
     with engine.begin() as connection:
-        if process is not None:
-            connection.execute(delete(limit_processes).where(limit_processes.c.id == process))
-            return
+        connection.execute(delete(limit_processes).where(limit_processes.c.id == process))
+
+
+def bury(engine: Engine, before: int) -> None:
+    """Forget processes not heard of since `before`, and scopes that nothing has counted in since then."""
+    with engine.begin() as connection:
         connection.execute(delete(limit_processes).where(limit_processes.c.heartbeat < before))
         # Rows that somebody holds are passed over: a delete that waited could wait for who waits for it.
         old = select(limit_scopes.c.scope).where(limit_scopes.c.updated < before, limit_scopes.c.updated > 0)

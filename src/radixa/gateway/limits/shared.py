@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from math import inf
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -34,7 +36,7 @@ log = logging.getLogger("radixa.gateway")
 
 LAPSE_S = 10.0
 _BEATS_A_LAPSE = 5
-_RECONCILE_MS = 30_000
+_RECONCILE_S = 30.0
 """How often the ledger is asked again what an account or a key spent."""
 _KEEP_MS = 86_400_000
 _RETRY_S = 0.5
@@ -69,7 +71,8 @@ class SharedLimiter:
         # One for the batches, so that they are one after the other, and one for what is only looked at.
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="limits")
         self._made: set[str] = set()
-        self._reconciled: dict[str, int] = {}
+        self._reconciled: dict[str, float] = {}
+        """When the ledger was last asked of a scope, in seconds of `time.monotonic`."""
         self._steady_since: int | None = None
         """Since when every beat reached the database, by its clock; None where the last one did not."""
 
@@ -108,7 +111,7 @@ class SharedLimiter:
             await asyncio.wait({self._working}, timeout=self._lapse_s)
             self._working.cancel()
         try:
-            await self._in_thread(rows.bury, self._engine, 0, self.process)
+            await self._in_thread(rows.leave, self._engine, self.process)
         except StoreUnavailable as error:
             log.warning("limits: %s What this process held lapses in %g s.", error.message, self._lapse_s)
         self._threads.shutdown(wait=False)
@@ -136,10 +139,21 @@ class SharedLimiter:
                 self._tell(batch.asks, [error] * len(batch.asks))
                 await asyncio.sleep(_RETRY_S)
             except Exception as error:
-                log.exception("limits: %d requests that ended could not be counted", len(batch.changes))
+                log.exception("limits: a batch of %d requests could not be decided", len(batch.asks))
                 self._tell(batch.asks, [error] * len(batch.asks))
+                await self._count_each(batch.changes)
             else:
                 self._tell(batch.asks, answers)
+
+    async def _count_each(self, changes: Sequence[Change]) -> None:
+        """One transaction for each, so that what is wrong with one holds up no other's end."""
+        for change in changes:
+            try:
+                await self._in_thread(self._decide, _Batch(changes=[change]))
+            except StoreUnavailable:
+                self._batch.changes.append(change)
+            except Exception:
+                log.exception("limits: the end of a request could not be counted in %s", ", ".join(change.taken.scopes))
 
     def _tell(self, asks: Sequence[_Ask], answers: Sequence[tuple[Taken, Standing] | Exception]) -> None:
         for ask, answer in zip(asks, answers, strict=True):
@@ -157,7 +171,8 @@ class SharedLimiter:
         bounds = {bound.name: bound for ask in batch.asks for bound in ask.bounds}
         names = sorted({*bounds, *(name for change in batch.changes for name in change.taken.scopes)})
         self._make([name for name in names if name not in self._made])
-        ledger = self._ask_ledger(list(bounds.values()))
+        asked = time.monotonic()
+        ledger = self._ask_ledger(list(bounds.values()), asked)
         while True:
             with self._engine.begin() as connection:
                 scopes = rows.read(connection, names, lock=True)
@@ -172,7 +187,7 @@ class SharedLimiter:
                     break
             # Long unused, and deleted since this process saw them.
             self._make(gone)
-        self._reconciled.update(dict.fromkeys(ledger, now))
+        self._reconciled.update(dict.fromkeys(ledger, asked))
         return answers
 
     def _refresh(self, connection: Connection, scopes: dict[str, Scope], ledger: dict[str, Spent], now: int) -> None:
@@ -206,13 +221,13 @@ class SharedLimiter:
             rows.make(self._engine, names)
             self._made.update(names)
 
-    def _ask_ledger(self, bounds: Sequence[Bound]) -> dict[str, Spent]:
+    def _ask_ledger(self, bounds: Sequence[Bound], now: float) -> dict[str, Spent]:
         """What the ledger says of accounts and keys that it was not asked about lately."""
         today = wall()
         return {
             bound.name: spent_before(self._spending, bound, today)
             for bound in bounds
-            if bound.kind != "model" and today - self._reconciled.get(bound.name, 0) > _RECONCILE_MS
+            if bound.kind != "model" and now - self._reconciled.get(bound.name, -inf) > _RECONCILE_S
         }
 
     def _look(self, bounds: Sequence[Bound]) -> tuple[int, list[Scope]]:
@@ -244,6 +259,9 @@ class SharedLimiter:
                 if now - cleaned > _KEEP_MS // 24:
                     cleaned = now
                     await self._in_thread(rows.bury, self._engine, now - _KEEP_MS)
+                    # Of scopes that are gone nothing is remembered here either.
+                    self._made.clear()
+                    self._reconciled.clear()
             except StoreUnavailable as error:
                 self._steady_since = None
                 log.warning("limits: %s", error.message)

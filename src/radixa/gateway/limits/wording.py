@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from radixa.core.errors import QuotaExceeded, RateLimited
 from radixa.core.money import usd
-from radixa.gateway.base import Header
+from radixa.gateway.asgi import Header
 from radixa.gateway.limits.base import Bound, Wanted
 from radixa.gateway.limits.headers import duration
 

@@ -7,15 +7,15 @@ import asyncio
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from radixa.core.errors import NotFound, shown
 from radixa.gateway.base import Response, json_response, operation
 from radixa.gateway.decode import BodyDecoder
 from radixa.gateway.request import Request
 from radixa.gateway.routes import credits as credit_routes
-from radixa.gateway.routes.fields import Count, Dollars, Name, actor, nano_of
+from radixa.gateway.routes.fields import Count, Dollars, LimitsBody, Name, actor, limits_of, nano_of
+from radixa.gateway.routes.finding import named
 from radixa.gateway.routes.opening import open_account
 from radixa.gateway.state import Gateway
-from radixa.store.base import Account, Limits, Store
+from radixa.store.base import Account, Limits
 from radixa.store.shapes import account_shape
 
 
@@ -29,12 +29,7 @@ class AccountBody(msgspec.Struct, frozen=True):
     credit_limit_usd: Dollars | None = 0.0
 
 
-class ChangeBody(msgspec.Struct, frozen=True):
-    """What is absent stays, null takes a limit away."""
-
-    rpm: Count | UnsetType | None = UNSET
-    tpm: Count | UnsetType | None = UNSET
-    concurrency: Count | UnsetType | None = UNSET
+class ChangeBody(LimitsBody, frozen=True):
     credit_limit_usd: Dollars | UnsetType | None = UNSET
 
 
@@ -76,12 +71,7 @@ async def change(gateway: Gateway, request: Request) -> Response:
     """Other limits, from the next request on."""
     body = await _decode_change.read(await request.body(gateway.config.server.max_body_bytes))
     account = await asyncio.to_thread(named, gateway.store, request.argument)
-    before = account.limits
-    limits = Limits(
-        before.rpm if body.rpm is UNSET else body.rpm,
-        before.tpm if body.tpm is UNSET else body.tpm,
-        before.concurrency if body.concurrency is UNSET else body.concurrency,
-    )
+    limits = limits_of(body, account.limits)
     credit_limit = account.credit_limit
     if body.credit_limit_usd is not UNSET:
         credit_limit = nano_of(body.credit_limit_usd, "credit_limit_usd")
@@ -103,14 +93,6 @@ async def top_up(gateway: Gateway, request: Request) -> Response:
     """Add an entry, once for each idempotency key, which comes in the `Idempotency-Key` header or in the body."""
     account = await asyncio.to_thread(named, gateway.store, request.argument)
     return await credit_routes.top_up(gateway, request, account)
-
-
-def named(store: Store, id_or_name: str) -> Account:
-    """NotFound where there is no such account."""
-    found = store.find_account(id_or_name)
-    if found is None:
-        raise NotFound(f"There is no account '{shown(id_or_name)}'.", param="account")
-    return found
 
 
 async def _answer(gateway: Gateway, account: Account) -> Response:

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from radixa.gateway.base import Parameter, Response, json_response, operation
 from radixa.gateway.request import Request, integer
-from radixa.gateway.routes.accounts import named
+from radixa.gateway.routes.finding import named
 from radixa.gateway.state import Gateway
 from radixa.store.shapes import audit_shape
 

@@ -11,8 +11,8 @@ from radixa.core.errors import NotFound, shown
 from radixa.gateway.base import Response, json_response, operation
 from radixa.gateway.catalogue.changes import EntryBody, read
 from radixa.gateway.request import Request
+from radixa.gateway.routes.fields import actor
 from radixa.gateway.state import Gateway
-from radixa.store.base import Actor
 
 
 @operation()
@@ -36,19 +36,15 @@ async def put(gateway: Gateway, request: Request) -> Response:
     """Add or replace an entry. What it cost until today stays written down."""
     body = read(await request.body(gateway.config.server.max_body_bytes), request.argument)
     own = [offer.id for offer in gateway.catalogue.offers()]
-    entry = await gateway.shelf.put(request.argument, body, own, _actor(request))
+    entry = await gateway.shelf.put(request.argument, body, own, actor(request))
     return json_response(_body(entry, gateway))
 
 
 @operation(errors=(404,))
 async def remove(gateway: Gateway, request: Request) -> Response:
     """Forget what was put: what the configuration says holds again."""
-    await gateway.shelf.remove(request.argument, _actor(request))
+    await gateway.shelf.remove(request.argument, actor(request))
     return json_response({"id": request.argument, "object": "catalogue.entry", "deleted": True})
-
-
-def _actor(request: Request) -> Actor:
-    return Actor(request.identity.account_id, request.identity.key_id, request.id)
 
 
 def _body(entry: ModelEntry, gateway: Gateway) -> dict[str, Any]:

@@ -8,11 +8,12 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from radixa.core.errors import InvalidRequest, NotFound, shown
+from radixa.core.errors import InvalidRequest
 from radixa.gateway.base import Parameter, Response, json_response, operation
 from radixa.gateway.decode import BodyDecoder
 from radixa.gateway.request import Request
 from radixa.gateway.routes.fields import Amount, Name, actor, nano_of
+from radixa.gateway.routes.finding import named
 from radixa.gateway.state import Gateway
 from radixa.store.base import Account
 from radixa.store.shapes import credit_shape, dollars
@@ -36,9 +37,7 @@ async def show(gateway: Gateway, request: Request) -> Response:
     """Granted, spent, reserved, left. An administrator may ask for one `?account=`; `left` is null without a limit."""
     identity = request.identity
     name = request.query().get("account", identity.account_id) if identity.admin else identity.account_id
-    account = await asyncio.to_thread(gateway.store.find_account, name)
-    if account is None:
-        raise NotFound(f"There is no account '{shown(name)}'.", param="account")
+    account = await asyncio.to_thread(named, gateway.store, name)
     granted = (await asyncio.to_thread(gateway.store.granted, account.id)).get(account.id, 0)
     spent = await gateway.limiter.spent(account.id)
     left = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Literal
 
 import msgspec
@@ -13,7 +12,7 @@ from radixa.core.errors import InvalidRequest
 from radixa.gateway.accounting import Use
 from radixa.gateway.base import Response, operation, served_by
 from radixa.gateway.decode import BodyDecoder
-from radixa.gateway.dialects.splice import with_usage
+from radixa.gateway.dialects.splice import spliced
 from radixa.gateway.meter import Meter
 from radixa.gateway.request import Request
 from radixa.gateway.state import Gateway
@@ -49,19 +48,13 @@ async def create(gateway: Gateway, request: Request) -> Response:
     provider = gateway.provider(offer)
     request.watch()
     account = await gateway.accounting.open(request, offer, Use("embeddings", len(raw)))
-    try:
+    with account:
         found = await provider.embed(EmbedRequest(request.id, offer.target, raw))
-    except asyncio.CancelledError:
-        account.abandon()
-        raise
-    except BaseException:
-        account.refund()
-        raise
     meter = Meter(offer, request.started, 1, sent_bytes=len(raw))
     meter.note(GenerateChunk(index=0, finish_reason="stop", usage=found.usage))
     account.settle(meter, 200)
     headers = (*served_by(offer.served_by), *account.headers())
-    return Response(with_usage(found.body, meter.body()), headers=headers)
+    return Response(spliced(found.body, {"usage": meter.body()}), headers=headers)
 
 
 def _check(given: str | list[str | int | list[int]]) -> None:

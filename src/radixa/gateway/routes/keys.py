@@ -6,7 +6,6 @@ import asyncio
 import time
 from typing import Annotated
 
-import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from radixa.core.errors import Forbidden, InvalidRequest, NotFound, shown
@@ -14,16 +13,17 @@ from radixa.gateway.auth import Identity
 from radixa.gateway.base import Parameter, Response, json_response, operation
 from radixa.gateway.decode import BodyDecoder
 from radixa.gateway.request import Request
-from radixa.gateway.routes.fields import Count, Dollars, Name, Seconds, actor, nano_of
+from radixa.gateway.routes.fields import Dollars, LimitsBody, Name, Seconds, actor, limits_of, nano_of
+from radixa.gateway.routes.finding import named
 from radixa.gateway.routes.opening import open_account
 from radixa.gateway.state import Gateway
-from radixa.store.base import Account, Actor, ApiKey, Budgets, KeyTerms, Limits, Store
+from radixa.store.base import Account, Actor, ApiKey, Budgets, KeyTerms, Store
 from radixa.store.shapes import key_shape
 
 Models = Annotated[list[Name], Meta(max_length=1000)]
 
 
-class TermsBody(msgspec.Struct, frozen=True, kw_only=True):
+class TermsBody(LimitsBody, frozen=True, kw_only=True):
     """What a key may do. In a change, what is absent stays, and null takes a limit away."""
 
     expires: Seconds | UnsetType | None = UNSET
@@ -31,9 +31,6 @@ class TermsBody(msgspec.Struct, frozen=True, kw_only=True):
     budget_day_usd: Dollars | UnsetType | None = UNSET
     budget_month_usd: Dollars | UnsetType | None = UNSET
     budget_usd: Dollars | UnsetType | None = UNSET
-    rpm: Count | UnsetType | None = UNSET
-    tpm: Count | UnsetType | None = UNSET
-    concurrency: Count | UnsetType | None = UNSET
     force_include_usage: bool | UnsetType = UNSET
 
 
@@ -112,9 +109,7 @@ def _keys(store: Store, account: str | None) -> tuple[list[ApiKey], dict[str, st
     """Keys, and their accounts' names by id."""
     if account is None:
         return store.keys(), {found.id: found.name for found in store.accounts()}
-    found = store.find_account(account)
-    if found is None:
-        raise NotFound(f"There is no account '{shown(account)}'.", param="account")
+    found = named(store, account)
     return store.keys(found.id), {found.id: found.name}
 
 
@@ -160,11 +155,11 @@ def _last_administrator(store: Store, key_id: str) -> bool:
 
 def _terms(body: TermsBody, before: KeyTerms) -> KeyTerms:
     """`before`, with what the body sets."""
-    limits, budgets = before.limits, before.budgets
+    budgets = before.budgets
     return KeyTerms(
-        expires=_or(body.expires, before.expires),
+        expires=before.expires if body.expires is UNSET else body.expires,
         models=before.models if body.models is UNSET else None if body.models is None else tuple(body.models),
-        limits=Limits(_or(body.rpm, limits.rpm), _or(body.tpm, limits.tpm), _or(body.concurrency, limits.concurrency)),
+        limits=limits_of(body, before.limits),
         budgets=Budgets(
             _money(body.budget_day_usd, budgets.day, "budget_day_usd"),
             _money(body.budget_month_usd, budgets.month, "budget_month_usd"),
@@ -174,10 +169,6 @@ def _terms(body: TermsBody, before: KeyTerms) -> KeyTerms:
             before.force_include_usage if body.force_include_usage is UNSET else body.force_include_usage
         ),
     )
-
-
-def _or(value: int | UnsetType | None, before: int | None) -> int | None:
-    return before if value is UNSET else value
 
 
 def _money(value: float | UnsetType | None, before: int | None, field: str) -> int | None:

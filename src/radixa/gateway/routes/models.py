@@ -35,7 +35,7 @@ def _body(offer: Offer, gateway: Gateway) -> dict[str, Any]:
             "provider": offer.provider,
             "served_by": offer.served_by,
             "prices_usd_per_mtok": price_body(offer.prices),
-            "limits": {"rpm": offer.rpm, "tpm": offer.tpm},
+            "limits": {"rpm": offer.limits.rpm, "tpm": offer.limits.tpm},
             "context": offer.context,
             "shutdown_date": offer.shutdown_date,
         },

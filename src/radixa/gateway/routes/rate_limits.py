@@ -10,7 +10,7 @@ from radixa.gateway.limits.scope import Scope
 from radixa.gateway.limits.window import Window, empty_in
 from radixa.gateway.request import Request
 from radixa.gateway.state import Gateway
-from radixa.store.base import NO_LIMITS, Limits
+from radixa.store.base import NO_LIMITS
 
 
 @operation()
@@ -19,10 +19,8 @@ async def show(gateway: Gateway, request: Request) -> Response:
     identity = request.identity
     own = [bound for bound in reversed(bounds_of(identity, "", NO_LIMITS)) if bound.kind != "model"]
     asked: list[tuple[str | None, Bound]] = [(None, bound) for bound in own]
-    for offer in gateway.catalogue.offers():
-        if identity.may_use(offer.id):
-            limits = Limits(offer.rpm, offer.tpm, offer.concurrency)
-            asked.append((offer.id, bounds_of(identity, offer.id, limits)[0]))
+    offers = filter(lambda offer: identity.may_use(offer.id), gateway.catalogue.offers())
+    asked += [(offer.id, bounds_of(identity, offer.id, offer.limits)[0]) for offer in offers]
     asked = [(model, bound) for model, bound in asked if bound.limits != NO_LIMITS]
     now, scopes = await gateway.limiter.look([bound for _, bound in asked])
     data = [_body(model, bound, scope, now) for (model, bound), scope in zip(asked, scopes, strict=True)]

@@ -12,7 +12,7 @@ from radixa.core import tokens
 from radixa.core.base import Message
 from radixa.core.conversation import Conversation
 from radixa.core.errors import InvalidRequest
-from radixa.gateway.base import Response, json_response, operation, served_by
+from radixa.gateway.base import Response, encode, operation, served_by
 from radixa.gateway.decode import BodyDecoder
 from radixa.gateway.dialects.chat.messages import MAX_MESSAGES, ChatMessage, conversation_messages
 from radixa.gateway.generation import MAX_TOKEN_IDS, check_token_id
@@ -55,7 +55,7 @@ async def tokenize(gateway: Gateway, request: Request) -> Response:
         "max_model_len": local.engine.info.context_length,
         "tokens": ids,
     }
-    return Response(json_response(answer).body, headers=served_by(offer.served_by))
+    return Response(encode(answer), headers=served_by(offer.served_by))
 
 
 @operation(body=(DetokenizeBody,), errors=(404,))
@@ -71,7 +71,7 @@ async def detokenize(gateway: Gateway, request: Request) -> Response:
     text = await asyncio.to_thread(local.tokenizer.decode, body.tokens, skip_special=False)
     # vLLM calls it `prompt`, SGLang `text`.
     answer = {"object": "text", "model": offer.id, "prompt": text, "text": text}
-    return Response(json_response(answer).body, headers=served_by(offer.served_by))
+    return Response(encode(answer), headers=served_by(offer.served_by))
 
 
 def _content(body: TokenizeBody) -> str | tuple[Message, ...]:

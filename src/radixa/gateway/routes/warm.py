@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Literal
 
 import msgspec
@@ -42,17 +41,11 @@ async def warm(gateway: Gateway, request: Request) -> Response:
     request.watch()
     use = Use("warm", len(wanted.asked.body), session=asked.cache.session, namespace=asked.namespace)
     account = await gateway.accounting.open(request, offer, use)
-    try:
+    with account:
         prompt = await local.prepare(asked, add_generation_prompt=False)
         meter = Meter(offer, request.started, 1, [prompt], local.tokenizer)
         async for chunk in request.owns(local.generate(asked, prompt)):
             meter.note(chunk)
-    except asyncio.CancelledError:
-        account.abandon()
-        raise
-    except BaseException:
-        account.refund()
-        raise
     account.settle(meter, 200)
     usage = meter.body()
     body = WarmedBody(

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
 from typing import Any
 
 from radixa.core.errors import CallFailed, ConfigError
 from radixa.lang.base import Answer, Listener, Options, Prompt
-from radixa.lang.chat_backend import (
-    ChatBackend,
-    answer_schema,
-    choice_schema,
-    messages_of,
-    refuse,
-    unwrapped,
-    value_of,
-)
-from radixa.lang.choices import ChoicesMethod, Decision
-from radixa.lang.text_backend import StopPatterns
+from radixa.lang.chat_backend import ChatBackend, answer_schema, messages_of, refuse, unwrapped
+from radixa.lang.constraints import StopPatterns
 
 MAX_TOKENS = 512
 """Anthropic wants a limit in every request."""
@@ -40,8 +30,7 @@ class Anthropic(ChatBackend):
             import anthropic
         except ImportError as error:
             raise ConfigError("rx.Anthropic needs Anthropic's SDK: pip install 'radixa[anthropic]'") from error
-        self.model = model_name
-        self.client = anthropic.Anthropic(**client_options)
+        super().__init__(model_name, anthropic.Anthropic(**client_options))
 
     def generate(self, prompt: Prompt, options: Options, listener: Listener | None = None) -> list[Answer]:
         refuse("Anthropic", options, _NOT_THERE)
@@ -50,22 +39,10 @@ class Anthropic(ChatBackend):
         patterns = StopPatterns(options.stop_patterns)
         return [self._answer(body, options, patterns, listener if i == 0 else None) for i in range(options.n or 1)]
 
-    def select(self, prompt: Prompt, choices: Sequence[str], method: ChoicesMethod) -> Decision:
-        """The model chooses by itself, by calling a tool that takes nothing else; Anthropic tells no log-probabilities
-        for `method`."""
+    def formed(self, prompt: Prompt, schema: dict[str, Any]) -> Answer:
+        """By calling a tool that takes nothing else."""
         options = Options(temperature=0.0)
-        body = self._body(prompt, options, choice_schema(choices))
-        answer = self._answer(body, options, StopPatterns([]), None)
-        choice = value_of(answer.text)
-        if choice not in choices:
-            raise CallFailed(f"{self.model} chose {choice!r}; expected one of {', '.join(map(repr, choices))}")
-        return Decision(choice, {"choices_method": "constrained", **answer.meta})
-
-    def get_server_info(self) -> dict[str, Any]:
-        return {"address": str(self.client.base_url), "model": self.model}
-
-    def shutdown(self) -> None:
-        self.client.close()
+        return self._answer(self._body(prompt, options, schema), options, StopPatterns([]), None)
 
     # ---- inside
 
@@ -107,9 +84,7 @@ class Anthropic(ChatBackend):
                         break
                 message = stream.current_message_snapshot
         except anthropic.AnthropicError as error:
-            raise CallFailed(
-                f"{self.client.base_url}: {error}", answered=getattr(error, "status_code", None)
-            ) from error
+            raise self.failed(error) from error
         calls = [block.input for block in message.content if block.type == "tool_use"]
         if "tools" in body:
             if not calls:
@@ -130,5 +105,4 @@ class Anthropic(ChatBackend):
             "served_by": None,
             "finish_reason": {"type": message.stop_reason or "stop"},
         }
-        cut = patterns.cut(text)
-        return Answer(text if cut is None else cut, meta)
+        return Answer(patterns.shortened(text), meta)

@@ -10,15 +10,15 @@ from functools import cached_property, partial
 from typing import Any
 from urllib.parse import quote
 
+from radixa.core.addresses import DEFAULT_URL
 from radixa.core.errors import CallFailed, InvalidRequest
 from radixa.lang.base import Answer, ChatFormat, Listener, Options, Prompt, Turn
 from radixa.lang.formats import learned
 from radixa.lang.http import Http
 from radixa.lang.scoring import CERTAIN
-from radixa.lang.text_backend import TextBackend, fields
+from radixa.lang.text_backend import TextBackend, fields, missing_collection
 from radixa.lang.usage import figures
 
-DEFAULT_URL = "http://127.0.0.1:8000"
 PAGE = 5_000
 """Nodes of the tree that are asked for at a time."""
 MOST_NODES = 100_000
@@ -175,12 +175,6 @@ class RuntimeEndpoint(TextBackend):
 
     def shutdown(self) -> None:
         self.http.close()
-
-
-def missing_collection(name: str, place: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"{place} has no collection {name!r}. Make it with `radixa docs add {name} PATH…`.", param="collection"
-    )
 
 
 def _meta(identity: str, model: str, usage: dict[str, Any], seconds: float) -> dict[str, Any]:

@@ -15,10 +15,9 @@ from radixa.core import tokens
 from radixa.core.base import CachePolicy, GenerateRequest, Grammar, Message, SamplingParams, TextLogprob, Usage
 from radixa.core.errors import ConfigError
 from radixa.engine.base import EngineSettings, TreeQuery
-from radixa.lang.backends.endpoint import missing_collection
 from radixa.lang.base import Answer, Listener, Options, Prompt, Turn
 from radixa.lang.scoring import CERTAIN
-from radixa.lang.text_backend import TextBackend, fields
+from radixa.lang.text_backend import TextBackend, fields, missing_collection
 from radixa.providers.streams import closing
 
 if TYPE_CHECKING:

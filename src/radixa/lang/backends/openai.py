@@ -4,26 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from radixa.core.errors import CallFailed, InvalidRequest
+from radixa.core.errors import InvalidRequest
 from radixa.lang.base import Answer, Listener, Options, Prompt
-from radixa.lang.chat_backend import (
-    ChatBackend,
-    answer_schema,
-    choice_schema,
-    messages_of,
-    refuse,
-    unwrapped,
-    value_of,
-)
-from radixa.lang.choices import ChoicesMethod, Decision
-from radixa.lang.text_backend import StopPatterns
+from radixa.lang.chat_backend import ChatBackend, answer_schema, messages_of, refuse, unwrapped
+from radixa.lang.constraints import StopPatterns
 from radixa.lang.usage import figures
-
-if TYPE_CHECKING:
-    import openai
 
 _NEW_LIMIT = re.compile(r"(o\d|gpt-5)")
 """Models that call the limit of an answer `max_completion_tokens`."""
@@ -51,15 +38,12 @@ class OpenAI(ChatBackend):
     def __init__(self, model_name: str, is_chat_model: bool = True, **client_options: Any) -> None:
         import openai
 
-        self.model = model_name
+        super().__init__(model_name, openai.OpenAI(**client_options))
         self.is_chat_model = is_chat_model
-        self.client: openai.OpenAI = openai.OpenAI(**client_options)
 
     def generate(self, prompt: Prompt, options: Options, listener: Listener | None = None) -> list[Answer]:
         refuse("OpenAI", options, ["min_tokens", "stop_token_ids"])
         schema = answer_schema(options)
-        if schema is not None and not self.is_chat_model:
-            raise InvalidRequest("gen: json_schema and dtype need a chat model at OpenAI. Expected is_chat_model=True.")
         body = self._body(prompt, options, schema)
         patterns = StopPatterns(options.stop_patterns)
         begun = time.perf_counter()
@@ -67,30 +51,20 @@ class OpenAI(ChatBackend):
             answers = [self._streamed(body, patterns, listener, begun)]
         else:
             answers = self._whole(body, begun)
-        return [Answer(unwrapped(_cut(answer.text, patterns), options), answer.meta) for answer in answers]
+        return [Answer(unwrapped(patterns.shortened(answer.text), options), answer.meta) for answer in answers]
 
-    def select(self, prompt: Prompt, choices: Sequence[str], method: ChoicesMethod) -> Decision:
-        """The model chooses by itself: it may answer nothing but one of them. `method` needs log-probabilities of
-        texts, which chat completions do not give."""
-        if not self.is_chat_model:
-            raise InvalidRequest("select needs a chat model at OpenAI. Expected is_chat_model=True.")
-        (answer,) = self._whole(
-            self._body(prompt, Options(temperature=0.0), choice_schema(choices)), time.perf_counter()
-        )
-        choice = value_of(answer.text)
-        if choice not in choices:
-            raise CallFailed(f"{self.model} chose {choice!r}; expected one of {', '.join(map(repr, choices))}")
-        return Decision(choice, {"choices_method": "constrained", **answer.meta})
-
-    def get_server_info(self) -> dict[str, Any]:
-        return {"address": str(self.client.base_url), "model": self.model}
-
-    def shutdown(self) -> None:
-        self.client.close()
+    def formed(self, prompt: Prompt, schema: dict[str, Any]) -> Answer:
+        """By structured outputs."""
+        (answer,) = self._whole(self._body(prompt, Options(temperature=0.0), schema), time.perf_counter())
+        return answer
 
     # ---- inside
 
     def _body(self, prompt: Prompt, options: Options, schema: dict[str, Any] | None) -> dict[str, Any]:
+        if schema is not None and not self.is_chat_model:
+            raise InvalidRequest(
+                "select, json_schema and dtype need a chat model at OpenAI. Expected is_chat_model=True."
+            )
         wanted = {
             "temperature": options.temperature,
             "top_p": options.top_p,
@@ -132,7 +106,7 @@ class OpenAI(ChatBackend):
         try:
             return resource.create(**body)
         except openai.OpenAIError as error:
-            raise _failed(self.client, error) from error
+            raise self.failed(error) from error
 
     def _whole(self, body: dict[str, Any], begun: float) -> list[Answer]:
         found = self._ask(body)
@@ -175,7 +149,7 @@ class OpenAI(ChatBackend):
                         reason = "stop"
                         break
         except openai.OpenAIError as error:
-            raise _failed(self.client, error) from error
+            raise self.failed(error) from error
         now = time.perf_counter()
         meta = {"id": identity, "model": self.model, **figures(used.to_dict() if used is not None else None)}
         meta |= {"ttft": (first or now) - begun, "e2e_latency": now - begun, "finish_reason": {"type": reason}}
@@ -187,13 +161,3 @@ class OpenAI(ChatBackend):
         if self.is_chat_model:
             return [(token.logprob, None, token.token) for token in found.content or ()]
         return [(value, None, text) for value, text in zip(found.token_logprobs, found.tokens, strict=True)]
-
-
-def _cut(text: str, patterns: StopPatterns) -> str:
-    found = patterns.cut(text)
-    return text if found is None else found
-
-
-def _failed(client: openai.OpenAI, error: openai.OpenAIError) -> CallFailed:
-    status = getattr(error, "status_code", None)
-    return CallFailed(f"{client.base_url}: {error}", answered=status)

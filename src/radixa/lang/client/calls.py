@@ -11,6 +11,8 @@ import os
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from radixa.core.addresses import DEFAULT_URL, root_url
+
 if TYPE_CHECKING:
     import openai
 
@@ -20,7 +22,6 @@ Steps = Generator[Callable[[], Any], Any, T]
 
 NOT_REPORTED = "not reported"
 """Stands where a server does not say a figure: never 0, which would be one."""
-DEFAULT_URL = "http://127.0.0.1:8000"
 
 
 def client_or_default(client: Any) -> Any:
@@ -30,8 +31,6 @@ def client_or_default(client: Any) -> Any:
 
 def _default() -> openai.OpenAI:
     import openai
-
-    from radixa.core.addresses import root_url
 
     url = root_url(os.environ.get("RADIXA_BASE_URL") or DEFAULT_URL)
     # The SDK wants a key; a server without keys looks at none.

@@ -52,20 +52,24 @@ class CallReader(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+def _unchanged(messages: Sequence[Message], tools: Sequence[OfferedTool]) -> list[Message]:
+    return list(messages)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolForm:
     """One form. Its functions are pure."""
 
     name: str
     marker: str
     """What a call begins with; a special token in some vocabularies."""
-    messages: Callable[[Sequence[Message], Sequence[OfferedTool]], list[Message]]
-    """Messages as the template takes them: calls and results in its own way, or as text where it knows none."""
     lark: Callable[[Sequence[OfferedTool], Need, bool, Callable[[str], str]], str]
     """The grammar of an answer: the tools, whether one must be called, whether several may be, and how a text that may
     be a special token is written."""
     reader: Callable[[Callable[[], str]], CallReader]
     """A reader of one answer; it is given what makes the ids of calls."""
+    messages: Callable[[Sequence[Message], Sequence[OfferedTool]], list[Message]] = _unchanged
+    """Messages as the template takes them: calls and results in its own way, or as text where it knows none."""
     one_call: bool = False
     """The family knows no second call in one answer."""
     in_template: bool = True

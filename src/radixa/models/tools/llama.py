@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from radixa.core.base import Message
-from radixa.models.tools.base import CallReader, Need, OfferedTool, ToolForm
+from radixa.models.tools.base import Need, OfferedTool, ToolForm
 from radixa.models.tools.lark import call_rules
 from radixa.models.tools.reading import JsonCalls
 
 MARKER = "<|python_tag|>"
-
-
-def _messages(messages: Sequence[Message], tools: Sequence[OfferedTool]) -> list[Message]:
-    return list(messages)
 
 
 def _lark(tools: Sequence[OfferedTool], need: Need, several: bool, token: Callable[[str], str]) -> str:
@@ -22,8 +18,10 @@ def _lark(tools: Sequence[OfferedTool], need: Need, several: bool, token: Callab
     return f"{start}\n{call_rules(tools, 'parameters')}"
 
 
-def _reader(new_id: Callable[[], str]) -> CallReader:
-    return JsonCalls(MARKER, "parameters", new_id, bare=True)
-
-
-LLAMA = ToolForm("llama", MARKER, _messages, _lark, _reader, one_call=True)
+LLAMA = ToolForm(
+    name="llama",
+    marker=MARKER,
+    lark=_lark,
+    reader=partial(JsonCalls, MARKER, "parameters", bare=True),
+    one_call=True,
+)

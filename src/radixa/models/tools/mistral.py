@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from msgspec.structs import replace
 
 from radixa.core.base import Message
-from radixa.models.tools.base import CallReader, Need, OfferedTool, ToolForm
-from radixa.models.tools.lark import call_rules
+from radixa.models.tools.base import Need, OfferedTool, ToolForm
+from radixa.models.tools.lark import array_rules
 from radixa.models.tools.reading import JsonCalls
 
 MARKER = "[TOOL_CALLS]"
@@ -34,19 +35,9 @@ def _short(call_id: str) -> str:
 
 
 def _lark(tools: Sequence[OfferedTool], need: Need, several: bool, token: Callable[[str], str]) -> str:
-    begin = token(MARKER)
-    more = '(", " call)*' if several else ""
-    if need == "must":
-        start = f"start: {begin} calls"
-    elif begin.startswith("<"):
-        start = f"start: TEXT | TEXT {begin} calls\nTEXT: /(.|\\n)*/"
-    else:
-        start = f"start: TEXT | first calls\nfirst[lazy]: TEXT {begin}\nTEXT: /(.|\\n)*/"
-    return f'{start}\ncalls: "[" call {more} "]"\n{call_rules(tools, "arguments")}'
+    return array_rules(tools, need, several, token(MARKER))
 
 
-def _reader(new_id: Callable[[], str]) -> CallReader:
-    return JsonCalls(MARKER, "arguments", new_id)
-
-
-MISTRAL = ToolForm("mistral", MARKER, _messages, _lark, _reader)
+MISTRAL = ToolForm(
+    name="mistral", marker=MARKER, lark=_lark, reader=partial(JsonCalls, MARKER, "arguments"), messages=_messages
+)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 from msgspec.structs import replace
 
 from radixa.core.base import Message
-from radixa.models.tools.base import CallReader, Need, OfferedTool, ToolForm
-from radixa.models.tools.lark import call_rules
+from radixa.models.tools.base import Need, OfferedTool, ToolForm
+from radixa.models.tools.lark import array_rules
 from radixa.models.tools.reading import JsonCalls
 
 MARKER, END = "<tool_call>", "</tool_call>"
@@ -32,7 +33,9 @@ def _messages(messages: Sequence[Message], tools: Sequence[OfferedTool]) -> list
     found: list[Message] = []
     for message in messages:
         if message.tool_calls:
-            calls = [{"name": call.name, "arguments": _decode(call.arguments)} for call in message.tool_calls]
+            calls = [
+                {"name": call.name, "arguments": msgspec.json.decode(call.arguments)} for call in message.tool_calls
+            ]
             content = f"{message.content}{MARKER}{json.dumps(calls, ensure_ascii=False)}{END}"
             found.append(replace(message, content=content, tool_calls=()))
         elif message.role == "tool":
@@ -49,23 +52,15 @@ def _messages(messages: Sequence[Message], tools: Sequence[OfferedTool]) -> list
     return found
 
 
-_decode = msgspec.json.decode
-
-
 def _lark(tools: Sequence[OfferedTool], need: Need, several: bool, token: Callable[[str], str]) -> str:
-    begin, end = token(MARKER), token(END)
-    more = '(", " call)*' if several else ""
-    if need == "must":
-        start = f"start: {begin} calls"
-    elif begin.startswith("<"):
-        start = f"start: TEXT | TEXT {begin} calls\nTEXT: /(.|\\n)*/"
-    else:
-        start = f"start: TEXT | first calls\nfirst[lazy]: TEXT {begin}\nTEXT: /(.|\\n)*/"
-    return f'{start}\ncalls: "[" call {more} "]" {end}\n{call_rules(tools, "arguments")}'
+    return array_rules(tools, need, several, token(MARKER), token(END))
 
 
-def _reader(new_id: Callable[[], str]) -> CallReader:
-    return JsonCalls(MARKER, "arguments", new_id)
-
-
-SMOLLM = ToolForm("smollm", MARKER, _messages, _lark, _reader, in_template=False)
+SMOLLM = ToolForm(
+    name="smollm",
+    marker=MARKER,
+    lark=_lark,
+    reader=partial(JsonCalls, MARKER, "arguments"),
+    messages=_messages,
+    in_template=False,
+)

@@ -11,21 +11,6 @@ COUNT_TOKENS = "/v1/messages/count_tokens"
 
 FORWARDED = frozenset({"anthropic-version", "anthropic-beta"})
 """Headers of a caller's that go on."""
-NOT_SENT = frozenset(
-    {
-        "prompt_cache",
-        "prefix_caching",
-        "cache_ttl_seconds",
-        "high_priority",
-        "pin",
-        "cache_salt",
-        "session_id",
-        "prompt_cache_key",
-        "prompt_cache_retention",
-        "prompt_cache_options",
-    }
-)
-"""Fields of a body that are this gateway's or OpenAI's: Anthropic refuses what it does not know."""
 COUNTED = frozenset(
     {"model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "mcp_servers", "cache_control"}
 )

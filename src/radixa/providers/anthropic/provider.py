@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from functools import partial
 
 import msgspec
 
 from radixa.core.base import Dialect, GenerateChunk, GenerateRequest, Usage
 from radixa.core.config import ProviderConfig
-from radixa.core.errors import ConfigError, InvalidRequest, RadixaError, UpstreamError, unsupported
-from radixa.providers.anthropic.base import ADDRESS, COUNT_TOKENS, COUNTED, FORWARDED, MESSAGES, NOT_SENT, VERSION
+from radixa.core.errors import ConfigError, InvalidRequest, UpstreamError, unsupported
+from radixa.providers.anthropic.base import ADDRESS, COUNT_TOKENS, COUNTED, FORWARDED, MESSAGES, VERSION
 from radixa.providers.anthropic.breakpoints import Breakpoints, Placed
-from radixa.providers.anthropic.errors import Said, explainer, in_stream
+from radixa.providers.anthropic.errors import explainer
 from radixa.providers.anthropic.reading import Reader
 from radixa.providers.anthropic.usage import Counter
 from radixa.providers.anthropic.writing import fields_of, written
 from radixa.providers.base import Embedded, EmbedRequest
+from radixa.providers.own_fields import OPENAI_CACHE_FIELDS, OWN_FIELDS
 from radixa.providers.size import text_bytes
 from radixa.providers.streams import closing
 from radixa.providers.upstream.http import Upstream
 from radixa.providers.upstream.keys import where
+from radixa.providers.upstream.refusals import Account
 from radixa.providers.upstream.sse import ServerEvent
+from radixa.providers.upstream.unreadable import UNREADABLE
 
 Fields = dict[str, msgspec.Raw]
 
@@ -40,10 +42,10 @@ class AnthropicProvider:
             raise ConfigError(f"providers.{name}.base_url: expected one address, or none for Anthropic's own")
         self.name = name
         self._breakpoints = Breakpoints() if breakpoints is None else breakpoints
-        self._broken = partial(in_stream, name, api_key, where(name, config))
+        self._account = Account(name, api_key, where(name, config))
         headers: Mapping[str, str] = {"x-api-key": api_key} if api_key else {}
         address = (config.base_url or ADDRESS).rstrip("/").removesuffix("/v1")
-        self._upstream = Upstream(name, address, config, headers, explainer(name, api_key, where(name, config)))
+        self._upstream = Upstream(name, address, config, headers, explainer(self._account))
 
     @property
     def ready(self) -> bool:
@@ -65,7 +67,7 @@ class AnthropicProvider:
             fields["stream"] = msgspec.Raw(b"true")
         done = self._breakpoints.place(fields, request.namespace, request.model, request.cache)
         body = _encode(fields if done is None else done.fields)
-        reader = Reader(self.name, Counter(text_bytes(body)), self._error, raw=raw)
+        reader = Reader(self._account, Counter(text_bytes(body)), raw=raw)
         headers = _headers(request)
         try:
             if not stream:
@@ -86,7 +88,7 @@ class AnthropicProvider:
         answer = await self._upstream.post(COUNT_TOKENS, _encode(fields), _headers(request))
         try:
             tokens = msgspec.json.decode(answer, type=dict[str, object]).get("input_tokens")
-        except (msgspec.DecodeError, UnicodeError):
+        except UNREADABLE:
             tokens = None
         if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 0:
             raise UpstreamError(f"{self.name} did not say how many tokens the prompt has.")
@@ -108,9 +110,9 @@ class AnthropicProvider:
         else:
             try:
                 fields = _fields.decode(source.body)
-            except (msgspec.DecodeError, UnicodeError) as error:
+            except UNREADABLE as error:
                 raise InvalidRequest(f"The body is not a JSON object: {error}.") from error
-            for name in NOT_SENT & fields.keys():
+            for name in (OWN_FIELDS | OPENAI_CACHE_FIELDS) & fields.keys():
                 del fields[name]
             # Our own one word for the cache; an object is Anthropic's.
             if bytes(fields.get("cache_control", b"")).startswith(b'"'):
@@ -119,9 +121,6 @@ class AnthropicProvider:
             fields.setdefault(name, msgspec.Raw(_encode(value)))
         fields["model"] = msgspec.Raw(_encode(request.model))
         return fields
-
-    def _error(self, said: Said, begun: bool) -> RadixaError:
-        return self._broken(said, begun=begun)
 
     def _settle(self, done: Placed | None, reader: Reader) -> None:
         if done is None:

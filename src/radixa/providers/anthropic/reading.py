@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from radixa.core.base import GenerateChunk, ToolCallDelta
-from radixa.core.errors import RadixaError, UpstreamError
+from radixa.core.errors import UpstreamError
 from radixa.providers.anthropic.base import FINISH_REASONS
-from radixa.providers.anthropic.errors import Said
+from radixa.providers.anthropic.errors import Said, in_stream
 from radixa.providers.anthropic.usage import Counter
+from radixa.providers.size import utf8_bytes
+from radixa.providers.upstream.refusals import Account
 from radixa.providers.upstream.sse import ServerEvent
+from radixa.providers.upstream.unreadable import UNREADABLE
 
 Object = dict[str, Any]
 
@@ -45,15 +47,13 @@ _encode = msgspec.json.Encoder().encode
 class Reader:
     """One answer. With `raw`, each chunk has what the caller is to get, word for word."""
 
-    def __init__(self, name: str, counter: Counter, broken: Callable[[Said, bool], RadixaError], *, raw: bool) -> None:
-        """`broken` says which error an error in a stream is, and whether it came after something of an answer."""
+    def __init__(self, account: Account, counter: Counter, *, raw: bool) -> None:
         self.counter = counter
         self.begun = False
         """Something of the answer was handed on."""
         self.complete = False
         """Its proper end has come."""
-        self._name = name
-        self._broken = broken
+        self._account = account
         self._raw = raw
         self._calls: dict[int, int] = {}
         """Position of a tool call by its block's index."""
@@ -64,12 +64,12 @@ class Reader:
         """What one event holds. UpstreamError for an event that is none of Anthropic's, or that says what failed."""
         try:
             event = _event.decode(found.data)
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise UpstreamError(
-                f"{self._name} sent an event that is none of its own ({error}).", retryable=not self.begun
+                f"{self._account.name} sent an event that is none of its own ({error}).", retryable=not self.begun
             ) from error
         if event.type == "error":
-            raise self._broken(event.error, self.begun)
+            raise in_stream(self._account, event.error, begun=self.begun)
         said = self._said(event)
         if said is None and not self._raw:
             return []
@@ -83,8 +83,8 @@ class Reader:
         """An answer that came in one piece."""
         try:
             message = _message.decode(body)
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise UpstreamError(f"{self._name} answered with what is none of its answers ({error}).") from error
+        except UNREADABLE as error:
+            raise UpstreamError(f"{self._account.name} answered with what is none of its answers ({error}).") from error
         text = reasoning = signature = ""
         calls: list[ToolCallDelta] = []
         for block in message.content:
@@ -98,7 +98,8 @@ class Reader:
                     given = _encode(block.get("input", {})).decode()
                     calls.append(ToolCallDelta(len(calls), _text(block.get("id")), _text(block.get("name")), given))
         self.begun = self.complete = True
-        self.counter.delivered += len(body)
+        self.counter.delivered += utf8_bytes(text) + utf8_bytes(reasoning)
+        self.counter.delivered += sum(utf8_bytes(call.name) + utf8_bytes(call.arguments) for call in calls)
         self.counter.add(message.usage)
         return GenerateChunk(
             0,
@@ -164,13 +165,13 @@ class Reader:
     def _call(self, index: int, arguments: str) -> GenerateChunk | None:
         if not arguments or index not in self._calls:
             return None
-        self.counter.delivered += len(arguments)
+        self.counter.delivered += utf8_bytes(arguments)
         return GenerateChunk(0, tool_calls=(ToolCallDelta(self._calls[index], arguments=arguments),))
 
     def _delivered(self, text: str = "", reasoning: str = "", signature: str = "") -> GenerateChunk | None:
         if not (text or reasoning or signature):
             return None
-        self.counter.delivered += len(text) + len(reasoning)
+        self.counter.delivered += utf8_bytes(text) + utf8_bytes(reasoning)
         return GenerateChunk(0, text=text, reasoning=reasoning, signature=signature)
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import msgspec
-
 from radixa.core.conversation import (
     Breakpoint,
     Conversation,
@@ -19,14 +17,13 @@ from radixa.core.conversation import (
     ToolCall,
     ToolResult,
 )
-from radixa.core.errors import InvalidRequest
-from radixa.providers.upstream.refusals import unsupported_part
+from radixa.core.errors import unsupported
+from radixa.providers.arguments import arguments_of
 
 Json = dict[str, Any]
 
 _IMAGES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _NOT_IN_IDS = re.compile(r"[^a-zA-Z0-9_-]", re.ASCII)
-_input = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def turns(conversation: Conversation) -> tuple[list[Json], list[Json]]:
@@ -87,7 +84,7 @@ def _block(conversation: Conversation, index: int, number: int, part: Part) -> J
                 "type": "tool_use",
                 "id": _id(part.id),
                 "name": part.name,
-                "input": _arguments(conversation, index, number, part),
+                "input": arguments_of(part, conversation.place(index)),
             }
         case ToolResult():
             content = [
@@ -106,8 +103,8 @@ def _block(conversation: Conversation, index: int, number: int, part: Part) -> J
             signed = {"type": "thinking", "thinking": part.text, "signature": part.signature}
             return signed if part.signature else None
         case Opaque():
-            raise unsupported_part(
-                conversation, index, number, f"Anthropic takes no part of type '{part.type}' in this form."
+            raise unsupported(
+                conversation.place(index, number), f"Anthropic takes no part of type '{part.type}' in this form."
             )
 
 
@@ -115,25 +112,11 @@ def _image(conversation: Conversation, index: int, number: int, image: Image) ->
     if not image.data:
         return {"type": "image", "source": {"type": "url", "url": image.url}}
     if image.media_type not in _IMAGES:
-        raise unsupported_part(
-            conversation,
-            index,
-            number,
+        raise unsupported(
+            conversation.place(index, number),
             f"an image of type '{image.media_type}'. Anthropic takes {', '.join(_IMAGES)}.",
         )
     return {"type": "image", "source": {"type": "base64", "media_type": image.media_type, "data": image.data}}
-
-
-def _arguments(conversation: Conversation, index: int, number: int, call: ToolCall) -> msgspec.Raw:
-    given = call.arguments.strip() or "{}"
-    try:
-        _input.decode(given)
-    except msgspec.DecodeError as error:
-        place = f"{conversation.place(index)}.tool_calls[{number}].function.arguments"
-        raise InvalidRequest(
-            f"Invalid '{place}': Anthropic takes arguments that are a JSON object ({error}).", param=place
-        ) from error
-    return msgspec.Raw(given.encode())
 
 
 def _id(given: str) -> str:

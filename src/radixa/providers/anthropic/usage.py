@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from radixa.core.base import Usage
+from radixa.providers.size import estimated_tokens
 
-BYTES_A_TOKEN = 4
-"""Where an upstream never says."""
 _MOST = 2**31 - 1
 
 
@@ -18,7 +17,7 @@ class Counter:
         """`sent`: bytes of the request's text, by which its tokens are estimated where nobody counts them."""
         self._sent = sent
         self.delivered = 0
-        """Bytes of the answer."""
+        """Bytes of text, thoughts and calls."""
         self._counts: dict[str, int] = {}
 
     def add(self, usage: Any) -> None:
@@ -40,9 +39,9 @@ class Counter:
         output = of("output_tokens", 0)
         estimated = not prompt or (not output and self.delivered > 0)
         if not prompt:
-            prompt = max(1, self._sent // BYTES_A_TOKEN)
+            prompt = max(1, estimated_tokens(self._sent))
         if not output:
-            output = -(-self.delivered // BYTES_A_TOKEN)
+            output = estimated_tokens(self.delivered)
         return Usage(
             prompt_tokens=prompt,
             cached_tokens=read,

@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from radixa.core.base import GenerateRequest, SamplingParams
-from radixa.core.conversation import Conversation, ConversationMessage, ResponseFormat, Text, Tool
+from radixa.core.conversation import Conversation, ResponseFormat, Tool
 from radixa.core.errors import InvalidRequest, unsupported
 from radixa.providers.anthropic.base import MAX_TOKENS
 from radixa.providers.anthropic.turns import control, turns
+from radixa.providers.upstream.conversation import conversation_of
 
 Json = dict[str, Any]
 
@@ -35,7 +36,7 @@ _MODES = {"auto": "auto", "none": "none", "required": "any", "tool": "tool"}
 def written(request: GenerateRequest) -> Json:
     """The body, without its model. InvalidRequest names the field that Anthropic has nothing for."""
     _check(request)
-    conversation = request.conversation or _said(request)
+    conversation = conversation_of(request, "Anthropic")
     system, messages = turns(conversation)
     thinking = conversation.thinking_tokens
     body: Json = {"max_tokens": _max_tokens(request, thinking), "messages": messages}
@@ -86,13 +87,6 @@ def _check(request: GenerateRequest) -> None:
             param="temperature",
             code="invalid_value",
         )
-
-
-def _said(request: GenerateRequest) -> Conversation:
-    """A prompt as what a user says."""
-    if request.prompt is None:
-        raise unsupported("prompt", "Anthropic reads texts, not token ids.")
-    return Conversation((ConversationMessage("user", (Text(request.prompt),)),), field="prompt")
 
 
 def _max_tokens(request: GenerateRequest, thinking: int | None) -> int:

@@ -9,6 +9,7 @@ from radixa.core.errors import UpstreamError
 from radixa.providers.gemini.signatures import call_id, marked
 from radixa.providers.gemini.usage import later, usage_of
 from radixa.providers.gemini.wire import Answer, Candidate, LikelyAt, Logprobs, Part, UsageMetadata
+from radixa.providers.size import estimated_tokens, utf8_bytes
 
 _REASONS: dict[str, FinishReason] = {
     "STOP": "stop",
@@ -20,7 +21,6 @@ _REASONS: dict[str, FinishReason] = {
     "UNEXPECTED_TOOL_CALL": "error",
 }
 """All others, those of tomorrow too, say why the rest was withheld."""
-_BYTES_A_TOKEN = 4
 
 
 class Reader:
@@ -72,8 +72,8 @@ class Reader:
         if self._usage is not None:
             return usage_of(self._usage)
         return Usage(
-            prompt_tokens=-(-self._sent // _BYTES_A_TOKEN),
-            completion_tokens=-(-self._delivered // _BYTES_A_TOKEN),
+            prompt_tokens=estimated_tokens(self._sent),
+            completion_tokens=estimated_tokens(self._delivered),
             estimated=True,
         )
 
@@ -87,18 +87,18 @@ class Reader:
         if part.function_call is not None:
             call = part.function_call
             arguments = bytes(call.args).decode()
-            self._delivered += len(call.name) + len(arguments)
+            self._delivered += utf8_bytes(call.name) + utf8_bytes(arguments)
             position = self._calls[index]
             self._calls[index] += 1
             delta = ToolCallDelta(position, call_id(call.id, part.thought_signature), call.name, arguments)
             yield GenerateChunk(index=index, tool_calls=(delta,))
         elif part.thought:
-            self._delivered += len((part.text or "").encode())
+            self._delivered += utf8_bytes(part.text or "")
             signature = marked(part.thought_signature) if part.thought_signature else ""
             yield GenerateChunk(index=index, reasoning=part.text or "", signature=signature)
         elif part.text:
             # A signature beside plain text is one that need not come back.
-            self._delivered += len(part.text.encode())
+            self._delivered += utf8_bytes(part.text)
             yield GenerateChunk(index=index, text=part.text)
 
 

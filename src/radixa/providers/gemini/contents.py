@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-import msgspec
-
 from radixa.core.conversation import (
     Conversation,
     ConversationMessage,
@@ -19,6 +17,7 @@ from radixa.core.conversation import (
     ToolResult,
 )
 from radixa.core.errors import InvalidRequest
+from radixa.providers.arguments import arguments_of
 from radixa.providers.gemini.signatures import ABSENT, split, unmarked
 
 Json = dict[str, Any]
@@ -93,7 +92,7 @@ def _part(part: Part, where: str, place: str, calls: dict[str, str]) -> Json | N
         case ToolCall():
             own, signature = split(part.id)
             calls[own] = part.name
-            made: Json = {"functionCall": {"id": own, "name": part.name, "args": _arguments(part, place)}}
+            made: Json = {"functionCall": {"id": own, "name": part.name, "args": arguments_of(part, place)}}
             return made if signature is None else made | {"thoughtSignature": signature}
         case ToolResult():
             return {"functionResponse": _result(part, where, place, calls)}
@@ -128,19 +127,6 @@ def _inline(image: Image, where: str) -> Json:
     except ValueError:
         raise InvalidRequest(f"Invalid '{where}': its data is not base64.", param=where, code="invalid_value") from None
     return {"mimeType": media_type or "image/png", "data": data}
-
-
-def _arguments(call: ToolCall, place: str) -> msgspec.Raw:
-    text = call.arguments.strip() or "{}"
-    try:
-        msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeError):
-        raise InvalidRequest(
-            f"Invalid '{place}.tool_calls': the arguments of '{call.name}' are not a JSON object.",
-            param=f"{place}.tool_calls",
-            code="invalid_value",
-        ) from None
-    return msgspec.Raw(text.encode())
 
 
 def _result(result: ToolResult, where: str, place: str, calls: dict[str, str]) -> Json:

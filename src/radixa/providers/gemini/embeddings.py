@@ -14,10 +14,10 @@ from radixa.core.base import Usage
 from radixa.core.errors import InvalidRequest, unsupported
 from radixa.providers.gemini.usage import usage_of
 from radixa.providers.gemini.wire import Embeddings
+from radixa.providers.size import estimated_tokens, utf8_bytes
 
 BATCH = 100
 """Texts that Gemini embeds in one call."""
-_BYTES_A_TOKEN = 4
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -71,7 +71,7 @@ def answer_of(found: list[Embeddings], wanted: Wanted, model: str) -> tuple[byte
     if len(counted) == len(found):
         usage = Usage(prompt_tokens=sum(each.prompt_tokens for each in counted))
     else:
-        said = sum(-(-len(text.encode()) // _BYTES_A_TOKEN) for text in wanted.texts)
+        said = sum(estimated_tokens(utf8_bytes(text)) for text in wanted.texts)
         usage = Usage(prompt_tokens=said, estimated=True)
     data = [
         {"object": "embedding", "index": index, "embedding": _vector(vector, wanted.encoding_format)}

@@ -15,12 +15,15 @@ from radixa.core.errors import ConfigError, UpstreamError
 from radixa.providers.base import Embedded, EmbedRequest
 from radixa.providers.gemini.chunks import Reader
 from radixa.providers.gemini.embeddings import answer_of, batches, wanted_of
-from radixa.providers.gemini.errors import explained, in_stream
+from radixa.providers.gemini.errors import explain, in_stream
 from radixa.providers.gemini.request import body_of, encode
 from radixa.providers.gemini.wire import Answer, Counted, Embeddings
 from radixa.providers.size import text_bytes
 from radixa.providers.streams import closing
 from radixa.providers.upstream.http import Upstream
+from radixa.providers.upstream.keys import where
+from radixa.providers.upstream.refusals import Account
+from radixa.providers.upstream.unreadable import UNREADABLE
 
 ADDRESS = "https://generativelanguage.googleapis.com/v1beta"
 KEY_HEADER = "x-goog-api-key"
@@ -37,8 +40,9 @@ class GeminiProvider:
         if not isinstance(config.base_url, str):
             raise ConfigError(f"providers.{name}.base_url: expected one address, or none for Gemini's own")
         self.name = name
+        self._account = Account(name, api_key, where(name, config))
         headers: Mapping[str, str] = {KEY_HEADER: api_key} if api_key else {}
-        self._upstream = Upstream(name, config.base_url or ADDRESS, config, headers, partial(explained, name))
+        self._upstream = Upstream(name, config.base_url or ADDRESS, config, headers, partial(explain, self._account))
 
     @property
     def ready(self) -> bool:
@@ -98,13 +102,13 @@ class GeminiProvider:
         """What one event, or the whole answer, holds."""
         found = self._read(body, Answer, begun=reader.begun)
         if found.error is not None:
-            raise in_stream(self.name, found.error, begun=reader.begun)
+            raise in_stream(self._account, found.error, begun=reader.begun)
         yield from reader.read(found)
 
     def _read(self, body: bytes, kind: type[T], *, begun: bool) -> T:
         try:
             return msgspec.json.decode(body, type=kind)
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise UpstreamError(
                 f"{self.name} answered with what is none of its answers ({error}).", retryable=not begun
             ) from error

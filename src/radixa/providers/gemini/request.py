@@ -11,6 +11,7 @@ from radixa.core.conversation import Conversation, Tool
 from radixa.core.errors import InvalidRequest, unsupported
 from radixa.providers.gemini.contents import contents_of
 from radixa.providers.gemini.thinking import by_budget, thinking_config
+from radixa.providers.upstream.conversation import conversation_of
 
 Json = dict[str, Any]
 
@@ -25,12 +26,7 @@ _MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY", "tool": "ANY"}
 def body_of(request: GenerateRequest) -> Json:
     """InvalidRequest names the field that Gemini has nothing for."""
     _check(request)
-    conversation = request.conversation
-    if conversation is None:
-        if request.prompt is None:
-            raise unsupported("prompt", "Gemini reads texts, not token ids.")
-        contents = [{"role": "user", "parts": [{"text": request.prompt}]}]
-        return {"contents": contents, "generationConfig": _config(request, None)}
+    conversation = conversation_of(request, "Gemini")
     system, contents = contents_of(conversation, signed=not by_budget(request.model))
     body: Json = {"contents": contents}
     if system:
@@ -71,7 +67,7 @@ def _check(request: GenerateRequest) -> None:
         raise unsupported("parallel_tool_calls", "Gemini decides by itself how many calls it makes at once.")
 
 
-def _config(request: GenerateRequest, conversation: Conversation | None) -> Json:
+def _config(request: GenerateRequest, conversation: Conversation) -> Json:
     given = request.sampling
     config: Json = {
         name: value
@@ -96,11 +92,10 @@ def _config(request: GenerateRequest, conversation: Conversation | None) -> Json
         config["responseLogprobs"] = True
         if given.logprobs:
             config["logprobs"] = given.logprobs
-    if conversation is not None:
-        config |= _shape(conversation)
-        thinking = thinking_config(conversation, request.model)
-        if thinking is not None:
-            config["thinkingConfig"] = thinking
+    config |= _shape(conversation)
+    thinking = thinking_config(conversation, request.model)
+    if thinking is not None:
+        config["thinkingConfig"] = thinking
     return config
 
 

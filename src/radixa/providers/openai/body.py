@@ -11,26 +11,14 @@ import msgspec
 
 from radixa.core.base import CachePolicy, Dialect
 from radixa.core.errors import InvalidRequest
-from radixa.providers.openai.errors import UNREADABLE
 from radixa.providers.openai.generations import Generation
 from radixa.providers.openai.kinds import Kind
+from radixa.providers.own_fields import OWN_FIELDS
+from radixa.providers.upstream.unreadable import UNREADABLE
 
 Fields = dict[str, Any]
 """A body's fields: JSON as it came (`msgspec.Raw`), or values."""
 
-OURS = frozenset(
-    {
-        "prompt_cache",
-        "prefix_caching",
-        "cache_ttl_seconds",
-        "high_priority",
-        "pin",
-        "cache_salt",
-        "session_id",
-    }
-)
-"""Fields that are this gateway's alone."""
-_OPENAI_CACHE = ("prompt_cache_retention", "prompt_cache_options")
 _PROMPT = ("tools", "instructions", "messages", "input", "prompt")
 """What makes a prompt, in the order in which models see it."""
 _MARKS = frozenset({"cache_control", "prompt_cache_breakpoint"})
@@ -58,7 +46,7 @@ def prompt_of(found: Fields) -> bytes:
 
 def pass_on(found: Fields, body: bytes, dialect: Dialect, model: str, kind: Kind, generation: Generation) -> None:
     """Make the fields of a caller's `body` those that the upstream may see."""
-    for name in OURS & found.keys():
+    for name in OWN_FIELDS & found.keys():
         del found[name]
     marked = body.count(b'"cache_control"')
     control = found.get("cache_control")
@@ -69,8 +57,8 @@ def pass_on(found: Fields, body: bytes, dialect: Dialect, model: str, kind: Kind
     if not kind.keeps_keys:
         found.pop("prompt_cache_key", None)
     if not kind.cache_by_generation:
-        for name in _OPENAI_CACHE:
-            found.pop(name, None)
+        found.pop("prompt_cache_retention", None)
+        found.pop("prompt_cache_options", None)
     elif not generation.breakpoints:
         found.pop("prompt_cache_options", None)
     unknown = marked > 0 and not kind.takes_cache_control

@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 
 from radixa.core.base import Dialect, GenerateChunk, TextLogprob, ToolCallDelta
-from radixa.providers.openai.errors import UNREADABLE
 from radixa.providers.openai.reading import (
     Answer,
     ChatLogprobs,
@@ -16,6 +15,7 @@ from radixa.providers.openai.reading import (
 )
 from radixa.providers.openai.usage import read_usage
 from radixa.providers.upstream.sse import ServerEvent
+from radixa.providers.upstream.unreadable import UNREADABLE
 
 DONE = b"[DONE]"
 _NOTHING = msgspec.Raw(b"")

@@ -9,9 +9,9 @@ import msgspec
 from radixa.core.base import GenerateRequest
 from radixa.core.errors import UpstreamError, unsupported
 from radixa.providers.openai.body import encode
-from radixa.providers.openai.errors import UNREADABLE
 from radixa.providers.openai.kinds import Kind
 from radixa.providers.upstream.http import Upstream
+from radixa.providers.upstream.unreadable import UNREADABLE
 
 T = TypeVar("T")
 

@@ -9,11 +9,10 @@ from hashlib import blake2b
 
 from radixa.core.base import Dialect, GenerateChunk, GenerateRequest, Source
 from radixa.core.config import ProviderConfig
-from radixa.core.conversation import Conversation, ConversationMessage, Text
 from radixa.core.errors import ConfigError, InvalidRequest, UpstreamError, unsupported
 from radixa.providers.base import Embedded, EmbedRequest
 from radixa.providers.openai.affinity import Affinity
-from radixa.providers.openai.body import OURS, Fields, encode, fields, pass_on, prompt_of, steer, wants_usage
+from radixa.providers.openai.body import Fields, encode, fields, pass_on, prompt_of, steer, wants_usage
 from radixa.providers.openai.choices import ChoicesReader
 from radixa.providers.openai.counting import count_tokens
 from radixa.providers.openai.errors import explainer
@@ -23,10 +22,13 @@ from radixa.providers.openai.reading import Answer, Reader
 from radixa.providers.openai.responses import ResponsesReader
 from radixa.providers.openai.usage import estimated, read_usage
 from radixa.providers.openai.writing import chat_body, completions_body
+from radixa.providers.own_fields import OWN_FIELDS
 from radixa.providers.replicas import Replicas
 from radixa.providers.streams import closing
+from radixa.providers.upstream.conversation import conversation_of
 from radixa.providers.upstream.http import Upstream
 from radixa.providers.upstream.keys import where
+from radixa.providers.upstream.refusals import Account
 
 _PATHS: dict[Dialect, str] = {"chat": "/chat/completions", "completions": "/completions", "responses": "/responses"}
 _NOT_THE_CALLERS = frozenset({"authorization", "api-key", "openai-organization", "openai-project"})
@@ -59,14 +61,13 @@ class OpenAIProvider:
     def __init__(self, name: str, config: ProviderConfig, api_key: str | None, kind: str) -> None:
         self.name = name
         self._kind = KINDS[kind]
-        self._key = api_key
-        self._key_place = where(name, config)
+        self._account = Account(name, api_key, where(name, config))
         urls = (config.base_url,) if isinstance(config.base_url, str) else config.base_url
         urls = tuple(url for url in urls if url) or ((self._kind.base_url,) if self._kind.base_url else ())
         if not urls:
             raise ConfigError(f"providers.{name}.base_url: missing; expected the server's address, up to its /v1")
         self._headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
-        explain = explainer(name, api_key, self._key_place)
+        explain = explainer(self._account)
         # Counting tokens is at the server's root.
         self._upstreams = [Upstream(name, _root(url), config, self._headers, explain) for url in urls]
         self._prefixes = [url.rstrip("/").removeprefix(_root(url)) for url in urls]
@@ -91,7 +92,7 @@ class OpenAIProvider:
         while True:
             number = self._choose(call.prompt, request.namespace, left)
             upstream, path = self._upstreams[number], self._prefixes[number] + _PATHS[call.dialect]
-            answer = Answer(self.name, self._key, self._key_place, call.prompt)
+            answer = Answer(self._account, call.prompt)
             reader = _reader(call, answer)
             try:
                 with self._replicas.at(number):
@@ -127,7 +128,7 @@ class OpenAIProvider:
 
     async def embed(self, request: EmbedRequest) -> Embedded:
         body = fields(request.body)
-        for name in OURS & body.keys():
+        for name in OWN_FIELDS & body.keys():
             del body[name]
         body["model"] = request.model
         sent = bytes(body.get("input", b""))
@@ -180,14 +181,9 @@ class OpenAIProvider:
 
     def _written(self, request: GenerateRequest, models: Generation) -> tuple[Dialect, Fields]:
         """A body for a request of another dialect."""
-        if request.conversation is not None:
-            return "chat", chat_body(request, request.conversation, self._kind, models)
-        if "completions" in self._kind.dialects:
+        if request.conversation is None and "completions" in self._kind.dialects:
             return "completions", completions_body(request, self._kind)
-        if request.prompt is None:
-            raise unsupported("prompt", f"{request.model} takes text, no token ids.")
-        one = Conversation((ConversationMessage("user", (Text(request.prompt),)),), field="prompt", leading="prompt")
-        return "chat", chat_body(request, one, self._kind, models)
+        return "chat", chat_body(request, conversation_of(request, request.model), self._kind, models)
 
     def _steer(self, request: GenerateRequest, body: Fields, prompt: bytes, models: Generation) -> None:
         """Put the cache policy into the body."""
@@ -203,7 +199,7 @@ class OpenAIProvider:
 
     def _salt(self, namespace: str) -> str:
         """What keeps the namespaces of a shared server apart, and nobody can guess who has not its key."""
-        return blake2b(namespace.encode(), key=(self._key or "").encode()[:64], digest_size=32).hexdigest()
+        return blake2b(namespace.encode(), key=(self._account.key or "").encode()[:64], digest_size=32).hexdigest()
 
 
 def _reader(call: _Call, answer: Answer) -> Reader:

@@ -8,9 +8,12 @@ import msgspec
 
 from radixa.core.base import FinishReason, GenerateChunk, TextLogprob, Usage
 from radixa.core.errors import RadixaError, UpstreamError
-from radixa.providers.openai.errors import UNREADABLE, ErrorFields, explained, fields_of, shown
+from radixa.providers.openai.errors import ErrorFields, explained, fields_of
 from radixa.providers.openai.usage import completed, estimated
+from radixa.providers.size import utf8_bytes
+from radixa.providers.upstream.refusals import Account
 from radixa.providers.upstream.sse import ServerEvent
+from radixa.providers.upstream.unreadable import UNREADABLE
 
 _REASONS: dict[str, FinishReason] = {
     "stop": "stop",
@@ -56,21 +59,20 @@ class Reader(Protocol):
 
 
 class Answer:
-    """What is known of an answer while it comes. `sent` is the prompt's JSON, `name` the provider's."""
+    """What is known of an answer while it comes. `sent` is the prompt's JSON."""
 
-    def __init__(self, name: str, key: str | None, key_place: str, sent: bytes) -> None:
-        self.name = name
+    def __init__(self, account: Account, sent: bytes) -> None:
+        self.name = account.name
         self.begun = False
         """Something of it was handed on."""
         self.delivered = 0
         """Bytes of text, thoughts and calls."""
         self.usage: Usage | None = None
-        self._key = key
-        self._key_place = key_place
+        self._account = account
         self._sent = sent
 
     def count(self, text: str) -> None:
-        self.delivered += len(text) if text.isascii() else len(text.encode())
+        self.delivered += utf8_bytes(text)
 
     def final(self) -> Usage:
         """The usage for the last chunk: the upstream's, or an estimate."""
@@ -82,10 +84,10 @@ class Answer:
             found = fields_of(msgspec.json.decode(raw))
         except UNREADABLE:
             found = ErrorFields()
-        said = shown(found.message, self._key)
         if self.begun:
+            said = self._account.shown(found.message)
             return UpstreamError(f"{self.name} broke off its answer: {said or 'it did not say why'}", retryable=False)
-        return explained(self.name, _status(found), found, {}, said=said, key_place=self._key_place)
+        return explained(self._account, _status(found), found, {})
 
     def unreadable(self, what: str) -> UpstreamError:
         return UpstreamError(f"{self.name} sent {what}.", retryable=not self.begun)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from radixa.core.base import FinishReason, GenerateChunk, ToolCallDelta
-from radixa.providers.openai.errors import UNREADABLE
 from radixa.providers.openai.reading import Answer
 from radixa.providers.openai.usage import read_usage
 from radixa.providers.upstream.sse import ServerEvent
+from radixa.providers.upstream.unreadable import UNREADABLE
 
 _NOTHING = msgspec.Raw(b"")
 _TEXT = frozenset({"response.output_text.delta", "response.refusal.delta"})

@@ -13,11 +13,8 @@ from typing import Any
 import msgspec
 
 from radixa.core.base import Usage
-from radixa.providers.openai.errors import UNREADABLE
-from radixa.providers.size import text_bytes
-
-BYTES_A_TOKEN = 4
-"""Where an upstream never says: about what English has."""
+from radixa.providers.size import estimated_tokens, text_bytes
+from radixa.providers.upstream.unreadable import UNREADABLE
 
 _MOST = 2**31 - 1
 
@@ -58,8 +55,8 @@ def read_usage(raw: bytes, name: str) -> Usage | None:
 def estimated(sent: bytes, delivered_bytes: int) -> Usage:
     """What an upstream that never said may have used: `sent` is the prompt's JSON, of which pictures do not count."""
     return Usage(
-        prompt_tokens=max(1, -(-text_bytes(sent) // BYTES_A_TOKEN)),
-        completion_tokens=-(-delivered_bytes // BYTES_A_TOKEN),
+        prompt_tokens=max(1, estimated_tokens(text_bytes(sent))),
+        completion_tokens=estimated_tokens(delivered_bytes),
         estimated=True,
     )
 
@@ -69,7 +66,7 @@ def completed(usage: Usage, delivered_bytes: int) -> Usage:
     if usage.completion_tokens or not delivered_bytes:
         return usage
     return msgspec.structs.replace(
-        usage, completion_tokens=-(-delivered_bytes // BYTES_A_TOKEN), reasoning_tokens=0, estimated=True
+        usage, completion_tokens=estimated_tokens(delivered_bytes), reasoning_tokens=0, estimated=True
     )
 
 

@@ -25,7 +25,6 @@ from radixa.core.tokens import unpack
 from radixa.providers.openai.body import Fields, breakpoint_of, encode
 from radixa.providers.openai.generations import Generation
 from radixa.providers.openai.kinds import Kind
-from radixa.providers.upstream.refusals import unsupported_part
 
 Json = dict[str, Any]
 
@@ -114,7 +113,7 @@ def _messages(request: GenerateRequest, conversation: Conversation, kind: Kind, 
         for at, part in enumerate(message.parts):
             why = _unreadable(part, request.model, kind)
             if why is not None:
-                raise unsupported_part(conversation, index, at, why)
+                raise unsupported(conversation.place(index, at), why)
         written.extend(_message(message, generation))
     return written
 

@@ -1,32 +1,29 @@
-"""One upstream server over HTTP: time-outs at each stage, tries, a breaker, and bounded memory.
+"""One upstream server over HTTP: time-outs at each stage, and bounded memory. When it is tried again: `tries.py`.
 
-A request is tried again only where nothing of its answer was handed on. Nothing is read from an upstream faster than it
-is taken from here, so a slow reader holds up the upstream and no memory. Redirects are not followed, cookies not kept,
-and proxies of the environment not used: requests carry keys, and go to the address that the configuration names only.
+Nothing is read from an upstream faster than it is taken from here, so a slow reader holds up the upstream and no
+memory. Redirects are not followed, cookies not kept, and proxies of the environment not used: requests carry keys, and
+go to the address that the configuration names only.
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from math import inf
 from types import MappingProxyType
-from typing import TypeVar
 
 import aiohttp
 
 from radixa import __version__
 from radixa.core.config import ProviderConfig
-from radixa.core.errors import RadixaError, RateLimited, UpstreamError, UpstreamTimeout
+from radixa.core.errors import RadixaError, UpstreamError, UpstreamTimeout
 from radixa.core.tracing import OUTGOING
 from radixa.providers.upstream.breaker import Breaker
-from radixa.providers.upstream.figures import Figures, kind_of
+from radixa.providers.upstream.figures import Figures
 from radixa.providers.upstream.reasons import reason
-from radixa.providers.upstream.retry import wait
 from radixa.providers.upstream.sse import EventParser, EventTooLarge, ServerEvent
-
-T = TypeVar("T")
+from radixa.providers.upstream.tries import Tries
 
 Explain = Callable[[int, Mapping[str, str], bytes], RadixaError]
 """The error that a status of 400 or above, its headers (names in any case) and its body come to."""
@@ -44,8 +41,6 @@ _LARGE_BODY = 1 << 19
 """A body of so many bytes is written in pieces, between which others run."""
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
-log = logging.getLogger("radixa.providers")
-
 
 class Upstream:
     """A server at `base_url`. `name` is the provider's, as errors say it; `headers` go with every request."""
@@ -61,8 +56,7 @@ class Upstream:
         breaker: Breaker | None = None,
     ) -> None:
         self.name = name
-        self.breaker = Breaker() if breaker is None else breaker
-        self.figures = Figures()
+        self._tries = Tries(name, config.retries, Breaker() if breaker is None else breaker)
         self._base_url = base_url.rstrip("/")
         self._config = config
         self._headers = {
@@ -73,7 +67,17 @@ class Upstream:
             **headers,
         }
         self._explain = explain
+        self._longest_s = max(config.first_byte_timeout_s, config.idle_timeout_s)
+        """Between two events, however many comments come."""
         self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def breaker(self) -> Breaker:
+        return self._tries.breaker
+
+    @property
+    def figures(self) -> Figures:
+        return self._tries.figures
 
     @property
     def ready(self) -> bool:
@@ -82,7 +86,7 @@ class Upstream:
 
     async def post(self, path: str, body: bytes, headers: Mapping[str, str] = _NO_HEADERS) -> bytes:
         """The JSON that the upstream answers, as it came; every failure is raised."""
-        return await self._tried(lambda: self._whole(path, body, headers))
+        return await self._tries.of(lambda: self._whole(path, body, headers))
 
     async def stream(
         self,
@@ -98,23 +102,26 @@ class Upstream:
         complete. `last` says which event is the last; what comes after that one is not waited for, but read on to the
         end of the iterator, or the connection is lost to others.
         """
-        response, parser, events = await self._tried(lambda: self._begun(path, body, headers))
+        response, parser, events = await self._tries.of(lambda: self._begun(path, body, headers))
         try:
+            deadline = self._deadline()
             while True:
                 for event in events:
                     yield event
                     if last is not None and last(event):
                         await _drain(response)
                         return
-                data = await self._more(response, retryable=False)
+                if events:
+                    # From here: the time that the reader took is not the upstream's.
+                    deadline = self._deadline()
+                data = await self._more(response, deadline, retryable=False)
                 if not data:
                     for event in parser.end():
                         yield event
                     return
                 events = self._parsed(parser, data, begun=True)
         except UpstreamError as error:
-            self.breaker.failed()
-            self.figures.failures[kind_of(error)] += 1
+            self._tries.broke_off(error)
             raise
         finally:
             response.close()
@@ -123,55 +130,6 @@ class Upstream:
         if self._session is not None:
             await self._session.close()
             self._session = None
-
-    # ---- trying
-
-    async def _tried(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """What `attempt` gives, tried as often as the configuration says where it fails in a way that may pass."""
-        tries = 0
-        while True:
-            if not self.breaker.enter():
-                left = self.breaker.left
-                raise UpstreamError(
-                    f"{self.name} failed {self.breaker.failures} times in a row and is left alone for another "
-                    f"{left:.1f} s. Try again then, or another model.",
-                    status=503,
-                    retry_after=left,
-                )
-            self.figures.requests += 1
-            self.figures.retries += tries > 0
-            try:
-                found = await attempt()
-            except RadixaError as error:
-                tries += 1
-                self.figures.failures[kind_of(error)] += 1
-                pause = self._failed(error, tries)
-                if pause is None:
-                    raise
-                log.warning("%s: try %d failed, the next in %.2f s: %s", self.name, tries, pause, error.message)
-            else:
-                self.breaker.succeeded()
-                return found
-            await asyncio.sleep(pause)
-
-    def _failed(self, error: RadixaError, tries: int) -> float | None:
-        """Count the failure; seconds until the next try, None where there is none."""
-        if not isinstance(error, UpstreamError):
-            # It answers: a refusal, or a limit that it keeps.
-            self.breaker.succeeded()
-            if not isinstance(error, RateLimited) or error.retry_ms is None:
-                return None
-            asked: float | None = error.retry_ms / 1000
-        elif error.retryable:
-            asked = error.retry_after
-        else:
-            # What is wrong here (a key, an address) time alone does not mend, and each caller is to be told.
-            return None
-        pause = None if tries > self._config.retries else wait(tries, asked)
-        if pause is None and isinstance(error, UpstreamError):
-            # A request counts once, however often it was tried: one caller's alone is not to close it for all.
-            self.breaker.failed()
-        return pause
 
     # ---- one try
 
@@ -188,7 +146,7 @@ class Upstream:
                         f"{self.name} answered with more than {MAX_BODY_BYTES} bytes. Ask for less at once.",
                         retryable=False,
                     )
-                data = await self._more(response, retryable=True)
+                data = await self._more(response, inf, retryable=True)
         finally:
             response.close()
         return b"".join(pieces)
@@ -197,11 +155,12 @@ class Upstream:
         self, path: str, body: bytes, headers: Mapping[str, str]
     ) -> tuple[aiohttp.ClientResponse, EventParser, list[ServerEvent]]:
         """A stream up to its first events."""
+        deadline = self._deadline()
         response, data = await self._open(path, body, headers, "text/event-stream", "text/event-stream")
         parser = EventParser()
         try:
             while not (events := self._parsed(parser, data, begun=False)):
-                data = await self._more(response, retryable=True)
+                data = await self._more(response, deadline, retryable=True)
                 if not data:
                     events = parser.end()
                     if events:
@@ -246,20 +205,26 @@ class Upstream:
         except (aiohttp.ClientError, OSError) as error:
             raise UpstreamError(f"{self.name} broke off before it answered: {reason(error)}.") from error
 
-    async def _more(self, response: aiohttp.ClientResponse, *, retryable: bool) -> bytes:
+    def _deadline(self) -> float:
+        """When the next event must have come, by the loop's clock, if nothing but comments comes before it."""
+        return asyncio.get_running_loop().time() + self._longest_s
+
+    async def _more(self, response: aiohttp.ClientResponse, deadline: float, *, retryable: bool) -> bytes:
         """The next bytes; empty at the end. `retryable`: nothing of the answer was handed on."""
-        within = self._config.idle_timeout_s
+        now, idle_s = asyncio.get_running_loop().time(), self._config.idle_timeout_s
         try:
+            if now >= deadline:
+                raise TimeoutError
             # What is there already needs no timer.
             found = response.content.read_nowait()
             if found or response.content.at_eof():
                 return found
-            async with asyncio.timeout(within):
+            async with asyncio.timeout_at(min(now + idle_s, deadline)):
                 return await response.content.readany()
         except TimeoutError as error:
-            raise UpstreamTimeout(
-                f"{self.name} stopped answering: nothing came for {within:g} s.", retryable=retryable
-            ) from error
+            silent = now + idle_s <= deadline
+            what = f"nothing came for {idle_s:g} s" if silent else f"no event came for {self._longest_s:g} s"
+            raise UpstreamTimeout(f"{self.name} stopped answering: {what}.", retryable=retryable) from error
         except (aiohttp.ClientError, OSError) as error:
             raise UpstreamError(f"{self.name} broke off its answer: {reason(error)}.", retryable=retryable) from error
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 
@@ -106,35 +105,3 @@ class Group:
     totals: Totals
     last: float
     """When the newest of its requests came, in seconds since 1970."""
-
-
-class LedgerStore(Protocol):
-    """The rows and their sums in a database. Methods are synchronous, for a thread; each sees one moment of it."""
-
-    def add(self, rows: Sequence[LedgerRow]) -> int:
-        """Keep `rows` and add them to the sums, all or none. How many were new: one that was there is passed over.
-
-        RowsRefused where the database can never take one of them; SQLAlchemyError where it cannot now.
-        """
-        ...
-
-    def rows(self, query: Query, *, limit: int, before: str | None = None, blocks: bool = False) -> list[LedgerRow]:
-        """Newest first, at most `limit`; without the names of blocks, unless `blocks`.
-
-        `before`: only those older than the row of that id. NotFound where the query's account has no such row.
-        """
-        ...
-
-    def totals(self, query: Query) -> Totals: ...
-
-    def groups(self, query: Query, by: GroupBy, *, limit: int) -> list[Group]:
-        """The one with the newest request first, at most `limit`."""
-        ...
-
-    def spent(self, *, account_id: str | None = None, key_id: str | None = None, since: float | None = None) -> int:
-        """Nano-dollars of an account, or of a key, since a time or in all; unknown prices count nothing."""
-        ...
-
-    def blocks(self, account_id: str | None = None) -> Iterator[LedgerRow]:
-        """The rows whose prompts' blocks are known, oldest first, a page at a time, with `blocks`."""
-        ...

@@ -1,4 +1,4 @@
-"""One statement for many rows, without what SQLAlchemy does for each: that takes twice as long as the database."""
+"""One statement for many rows, without what SQLAlchemy does for each of them."""
 
 from __future__ import annotations
 

@@ -74,12 +74,12 @@ def rows(query: Query, limit: int, before: tuple[float, str] | None, blocks: boo
     return found.order_by(ledger.c.created.desc(), ledger.c.request_id.desc()).limit(limit)
 
 
-def with_blocks(account_id: str | None, limit: int, after: tuple[float, str] | None) -> Select[Any]:
+def with_blocks(limit: int, after: tuple[float, str] | None) -> Select[Any]:
     """Oldest first, those whose blocks are known."""
-    found = select(ledger).where(_matches(Query(account_id), ledger, ledger.c.created, None, None))
+    found = select(ledger).where(ledger.c.blocks != b"")
     if after is not None:
         found = found.where(tuple_(ledger.c.created, ledger.c.request_id) > tuple_(*after))
-    return found.where(ledger.c.blocks != b"").order_by(ledger.c.created, ledger.c.request_id).limit(limit)
+    return found.order_by(ledger.c.created, ledger.c.request_id).limit(limit)
 
 
 def _sources(query: Query, tables: dict[int, Table]) -> list[tuple[Window, Table]]:

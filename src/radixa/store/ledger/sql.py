@@ -1,4 +1,4 @@
-"""`LedgerStore` over SQLAlchemy Core, on SQLite and PostgreSQL alike."""
+"""The ledger's rows and their sums over SQLAlchemy Core, on SQLite and PostgreSQL alike."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Dialect, Engine, Table, case, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError
 
 from radixa.core.errors import NotFound, RowsRefused, shown
+from radixa.store.database import insert_or
 from radixa.store.ledger import queries
 from radixa.store.ledger.base import COUNTS, SUMS, Group, GroupBy, LedgerRow, Query, Totals
 from radixa.store.ledger.many import Many
@@ -22,7 +22,10 @@ _PAGE = 1_000
 
 
 class SqlLedger:
-    """The ledger in the database of `engine`, which `store.database.connect` opened. Safe from several threads."""
+    """The ledger in the database of `engine`, which `store.database.connect` opened.
+
+    Methods are synchronous, for threads, of which several may call at once; each sees one moment of the database.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -89,12 +92,12 @@ class SqlLedger:
         """Nano-dollars of an account, or of a key, since a time or in all; unknown prices count nothing."""
         return self.totals(Query(account_id, key_id, since)).cost_nano_usd
 
-    def blocks(self, account_id: str | None = None) -> Iterator[LedgerRow]:
+    def blocks(self) -> Iterator[LedgerRow]:
         """The rows whose prompts' blocks are known, oldest first, a page at a time, with `blocks`."""
         after = None
         while True:
             with self._engine.connect() as connection:
-                page = connection.execute(queries.with_blocks(account_id, _PAGE, after)).mappings().all()
+                page = connection.execute(queries.with_blocks(_PAGE, after)).mappings().all()
             for row in page:
                 yield LedgerRow(**row)
             if len(page) < _PAGE:
@@ -117,7 +120,7 @@ class SqlLedger:
 
 
 def _upsert(table: Table, dialect: Dialect) -> Any:
-    added = (sqlite.insert if dialect.name == "sqlite" else postgresql.insert)(table)
+    added = insert_or(table, dialect)
     more = {name: table.c[name] + added.excluded[name] for name in SUMS}
     last = case((added.excluded.last > table.c.last, added.excluded.last), else_=table.c.last)
     return added.on_conflict_do_update(index_elements=list(table.primary_key), set_={**more, "last": last})

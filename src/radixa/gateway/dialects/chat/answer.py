@@ -12,7 +12,7 @@ from radixa.gateway.answering import Answering
 from radixa.gateway.base import encode
 from radixa.gateway.dialects.collect import Collected, collect
 from radixa.gateway.dialects.passing import unnamed
-from radixa.gateway.dialects.splice import with_usage
+from radixa.gateway.dialects.splice import spliced
 from radixa.gateway.logprobs import ChatLogprobs, chat_logprobs
 from radixa.gateway.usage import UsageBody
 
@@ -90,7 +90,7 @@ class ChatChunk(msgspec.Struct, frozen=True):
 async def whole(answering: Answering, with_logprobs: bool) -> bytes:
     found = await collect(answering.chunks, answering.count)
     if found.raw:
-        return with_usage(found.raw, answering.meter.body())
+        return spliced(found.raw, {"usage": answering.meter.body()})
     answer = ChatCompletion(
         id=_id(answering),
         object="chat.completion",
@@ -138,7 +138,7 @@ async def events(answering: Answering, with_usage_chunk: bool) -> AsyncIterator[
         if pending:
             yield pending
     if last:
-        yield unnamed(with_usage(last, answering.meter.body())) + DONE
+        yield unnamed(spliced(last, {"usage": answering.meter.body()})) + DONE
     elif with_usage_chunk:
         yield frame.event([], answering.meter.body()) + DONE
     else:

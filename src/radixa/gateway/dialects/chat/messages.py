@@ -20,21 +20,13 @@ from radixa.core.conversation import (
     ToolResult,
 )
 from radixa.core.errors import InvalidRequest, unsupported
-from radixa.gateway.dialects.parts import breakpoint_of, image, marks_of, required
+from radixa.gateway.dialects.parts import ROLES, breakpoint_of, image, marks_of, required
 from radixa.gateway.wishes import Breakpoint as BreakpointBody
 from radixa.gateway.wishes import Ephemeral, Mark
 
 MAX_MESSAGES = 10_000
 
-_ROLES: dict[str, ConversationRole] = {
-    "system": "system",
-    # OpenAI's newer word for it.
-    "developer": "system",
-    "user": "user",
-    "assistant": "assistant",
-    "tool": "tool",
-    "function": "tool",
-}
+_ROLES: dict[str, ConversationRole] = {**ROLES, "tool": "tool", "function": "tool"}
 
 
 class ImageUrl(msgspec.Struct, frozen=True):

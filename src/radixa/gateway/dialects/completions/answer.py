@@ -12,7 +12,7 @@ from radixa.gateway.base import encode
 from radixa.gateway.dialects.chat.answer import DONE
 from radixa.gateway.dialects.collect import collect
 from radixa.gateway.dialects.passing import unnamed
-from radixa.gateway.dialects.splice import with_usage
+from radixa.gateway.dialects.splice import spliced
 from radixa.gateway.logprobs import TextLogprobs, text_logprobs
 from radixa.gateway.usage import UsageBody
 
@@ -39,7 +39,7 @@ class Completion(msgspec.Struct, frozen=True):
 async def whole(answering: Answering, logprobs: int | None) -> bytes:
     found = await collect(answering.chunks, answering.count)
     if found.raw:
-        return with_usage(found.raw, answering.meter.body())
+        return spliced(found.raw, {"usage": answering.meter.body()})
     choices = [
         TextChoice(
             text=answer.text,
@@ -77,7 +77,7 @@ async def events(answering: Answering, logprobs: int | None, with_usage_chunk: b
         yield b"data: " + encode(_completion(answering, [choice], no_usage)) + b"\n\n"
     last = b""
     if raw:
-        last = unnamed(with_usage(raw, answering.meter.body()))
+        last = unnamed(spliced(raw, {"usage": answering.meter.body()}))
     elif with_usage_chunk:
         last = b"data: " + encode(_completion(answering, [], answering.meter.body())) + b"\n\n"
     yield last + DONE

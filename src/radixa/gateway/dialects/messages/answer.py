@@ -14,7 +14,7 @@ from radixa.gateway.dialects.collect import collect
 from radixa.gateway.dialects.messages.usage import MessagesUsage, messages_usage
 from radixa.gateway.dialects.passing import event, passed_on
 from radixa.gateway.dialects.sections import Section, Sections, Step, sections_of
-from radixa.gateway.dialects.splice import merged
+from radixa.gateway.dialects.splice import spliced
 from radixa.providers.streams import closing
 
 _STOP_REASONS: dict[FinishReason | None, str] = {
@@ -157,4 +157,4 @@ def _begun(usage: Usage) -> MessagesUsage:
 
 def _with_usage(answering: Answering, raw: bytes) -> bytes:
     """What the provider wrote, with our counts in its `usage`."""
-    return merged(raw, encode({"usage": _usage(answering)}))
+    return spliced(raw, {"usage": _usage(answering)})

@@ -16,7 +16,7 @@ from radixa.gateway.dialects.passing import event, passed_on
 from radixa.gateway.dialects.responses.output import ItemStatus, Output, echo, status_of, text_part, thought_part
 from radixa.gateway.dialects.responses.usage import ResponsesUsage, responses_usage
 from radixa.gateway.dialects.sections import Section, Sections, Step, sections_of
-from radixa.gateway.dialects.splice import merged
+from radixa.gateway.dialects.splice import spliced
 from radixa.gateway.logprobs import chat_logprobs
 from radixa.providers.streams import closing
 
@@ -29,7 +29,7 @@ async def whole(answering: Answering, body: bytes) -> bytes:
     found = await collect(answering.chunks, 1)
     usage = _usage(answering)
     if found.raw:
-        return merged(found.raw, encode({"usage": usage}))
+        return spliced(found.raw, {"usage": usage})
     (answer,) = found.answers
     output, reason = await _output(answering, body), answer.finish_reason
     return encode(
@@ -153,4 +153,4 @@ def _usage(answering: Answering) -> ResponsesUsage:
 
 def _with_usage(answering: Answering, raw: bytes) -> bytes:
     """An event that the provider wrote, with our counts in its response's `usage`."""
-    return merged(raw, encode({"response": {"usage": _usage(answering)}}))
+    return spliced(raw, {"response": {"usage": _usage(answering)}})

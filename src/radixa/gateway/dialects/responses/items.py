@@ -10,7 +10,6 @@ import msgspec
 from radixa.core.conversation import (
     Conversation,
     ConversationMessage,
-    ConversationRole,
     Image,
     Opaque,
     Part,
@@ -20,18 +19,11 @@ from radixa.core.conversation import (
     ToolResult,
 )
 from radixa.core.errors import InvalidRequest, shown, unsupported
-from radixa.gateway.dialects.parts import breakpoint_of, image, marks_of, required
+from radixa.gateway.dialects.parts import ROLES, breakpoint_of, image, marks_of, required
 from radixa.gateway.errors import missing
 from radixa.gateway.wishes import Breakpoint as BreakpointBody
 from radixa.gateway.wishes import Ephemeral, Mark
 
-_ROLES: dict[str, ConversationRole] = {
-    "system": "system",
-    # OpenAI's newer word for it.
-    "developer": "system",
-    "user": "user",
-    "assistant": "assistant",
-}
 _TEXTS = ("input_text", "output_text", "text", "reasoning_text", "summary_text")
 
 
@@ -67,9 +59,9 @@ class ItemConversation(Conversation, frozen=True, kw_only=True):
     starts: tuple[int, ...]
     """Where each message of `input` begins there."""
 
-    def place(self, index: int) -> str:
-        if self.leading and not index:
-            return self.leading
+    def place(self, index: int, part: int | None = None) -> str:
+        if part is not None or (self.leading and not index):
+            return super().place(index, part)
         return f"{self.field}[{self.starts[index - bool(self.leading)]}]"
 
 
@@ -106,7 +98,7 @@ def marks(items: Sequence[ItemBody]) -> Iterator[Mark]:
 def _message(item: ItemBody, where: str) -> ConversationMessage:
     match item.type:
         case None | "message":
-            role = _ROLES[required(item.role, f"{where}.role")]
+            role = ROLES[required(item.role, f"{where}.role")]
             return ConversationMessage(role, _content(item.content, f"{where}.content"))
         case "function_call":
             call_id, name = required(item.call_id, f"{where}.call_id"), required(item.name, f"{where}.name")

@@ -18,6 +18,7 @@ from radixa.providers.anthropic.breakpoints.minimums import least_tokens
 from radixa.providers.anthropic.breakpoints.placing import placed
 from radixa.providers.anthropic.breakpoints.returns import NEVER, Chance, Kind
 from radixa.providers.anthropic.breakpoints.stretch import STRETCHES, End, Hope, Stretch, fresh
+from radixa.providers.size import BYTES_A_TOKEN
 from radixa.radix import Node, Tree, account
 
 MAX_NODES = 16_384
@@ -27,8 +28,6 @@ MAX_ACCOUNTS = 64
 """Whose return times are known at once."""
 _TURNS = (1, 2, 4, 8)
 """The user's messages up to which prompts are told apart."""
-_BYTES_A_TOKEN = 4.0
-"""Until a model has said how many it counted."""
 
 
 class Placed(NamedTuple):
@@ -189,7 +188,7 @@ class Breakpoints:
     def _chosen(
         self, prompt: Prompt, known: list[tuple[int, Hope]], cached: int, held: Ttl, model: str, cache: CachePolicy
     ) -> tuple[Mark, ...]:
-        size, tokens = self._sizes.get(model, (_BYTES_A_TOKEN, 1.0))
+        size, tokens = self._sizes.get(model, (BYTES_A_TOKEN, 1.0))
         rate = tokens / size
         sums = [total * rate for total in accumulate(prompt.weights)]
         least = least_tokens(model)
