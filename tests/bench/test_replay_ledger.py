@@ -11,9 +11,10 @@ from radixa.bench.replay import replay
 from radixa.core.config import StoreConfig
 from radixa.core.errors import ConfigError, InvalidRequest, TraceError
 from radixa.core.tokens import pack
+from radixa.store.first import ensure_first_account
 from radixa.store.ledger.blocks import block_names
 from radixa.store.ledger.sql import SqlLedger
-from radixa.store.sql import ensure_first_account, open_store
+from radixa.store.sql import open_store
 from tests.cli.conftest import Radixa, home, radixa
 from tests.cli.serving import served
 from tests.store.conftest import postgres_schema, postgres_url

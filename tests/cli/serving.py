@@ -14,8 +14,9 @@ from radixa.core.config import Config, StoreConfig
 from radixa.gateway.app import App
 from radixa.gateway.auth import Identity, KeyRing
 from radixa.gateway.state import Gateway
-from radixa.providers.local import LocalProvider
-from radixa.store.sql import ensure_first_account, open_store
+from radixa.providers.local.provider import LocalProvider
+from radixa.store.first import ensure_first_account
+from radixa.store.sql import open_store
 from tests.gateway.fakes import ByteTokenizer, Client, FakeEngine, PlainTemplate
 
 

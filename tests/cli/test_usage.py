@@ -11,8 +11,9 @@ import pytest
 from radixa.core.config import StoreConfig
 from radixa.gateway.ledger.files import new_file
 from radixa.gateway.ledger.frames import frame
+from radixa.store.first import ensure_first_account
 from radixa.store.ledger.sql import SqlLedger
-from radixa.store.sql import ensure_first_account, open_store
+from radixa.store.sql import open_store
 from tests.store.ledger.rows import NOON, row
 
 from .conftest import Radixa

@@ -15,10 +15,11 @@ from radixa.gateway.app import App
 from radixa.gateway.auth import Identity, KeyRing
 from radixa.gateway.state import Gateway
 from radixa.models.base import ModelFolder
-from radixa.providers.local import LocalProvider
+from radixa.providers.local.provider import LocalProvider
 from radixa.providers.registry import upstreams
 from radixa.store.base import Account
-from radixa.store.sql import SqlStore, ensure_first_account, open_store
+from radixa.store.first import ensure_first_account
+from radixa.store.sql import SqlStore, open_store
 from tests.gateway.fakes import ByteTokenizer, Client, FakeEngine, PlainTemplate
 from tests.gateway.live import KEY, Clients, Live, serving
 

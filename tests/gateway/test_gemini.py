@@ -13,7 +13,8 @@ from radixa.gateway.app import App
 from radixa.gateway.auth import KeyRing
 from radixa.gateway.state import Gateway
 from radixa.providers.registry import upstreams
-from radixa.store.sql import SqlStore, ensure_first_account
+from radixa.store.first import ensure_first_account
+from radixa.store.sql import SqlStore
 from tests.gateway.fakes import Client
 from tests.upstreams.gemini import KEY, MINIMUM, GeminiStandIn
 

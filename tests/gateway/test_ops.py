@@ -18,7 +18,7 @@ from radixa.gateway.auth import KeyRing
 from radixa.gateway.catalogue import Catalogue, Missing, entries_with, offers, shipped
 from radixa.gateway.state import Gateway
 from radixa.kv.tiers.base import TierStats
-from radixa.providers.local import LocalProvider
+from radixa.providers.local.provider import LocalProvider
 from radixa.store.sql import SqlStore
 from tests.gateway.conftest import Build, World
 from tests.gateway.fakes import ByteTokenizer, FakeEngine, PlainTemplate

@@ -19,8 +19,9 @@ from radixa.gateway.auth import KeyRing
 from radixa.gateway.state import Gateway
 from radixa.providers.registry import upstreams
 from radixa.store.base import KeyTerms
+from radixa.store.first import ensure_first_account
 from radixa.store.ledger.base import LedgerRow, Query
-from radixa.store.sql import SqlStore, ensure_first_account
+from radixa.store.sql import SqlStore
 from tests.gateway.fakes import Answer, Client
 from tests.upstreams.base import Fault
 from tests.upstreams.openai import OpenAIStandIn

@@ -13,7 +13,7 @@ from radixa.core.conversation import Conversation, ConversationMessage, Conversa
 from radixa.core.errors import ContextTooLong, EngineUnavailable, InvalidRequest, RadixaError
 from radixa.core.tokens import pack, unpack
 from radixa.engine.base import EngineRequest
-from radixa.providers.local import LocalProvider
+from radixa.providers.local.provider import LocalProvider
 from radixa.providers.streams import closing
 from tests.gateway.fakes import ByteTokenizer, FakeEngine, PlainTemplate
 
@@ -184,7 +184,7 @@ async def test_what_the_engine_raises_is_what_the_caller_gets(failure: RadixaErr
 def test_the_gateway_imports_no_torch() -> None:
     """Its process must stay small: only the engine's loads torch."""
     code = (
-        "import sys, radixa.gateway.app, radixa.gateway.serve, radixa.providers.local, radixa.store.sql, "
+        "import sys, radixa.gateway.app, radixa.gateway.serve, radixa.providers.local.provider, radixa.store.sql, "
         "radixa.engine.client, radixa.models.prepare, radixa.models.tokenizer, radixa.models.chat_template\n"
         "print([name for name in ('torch', 'transformers') if name in sys.modules])"
     )

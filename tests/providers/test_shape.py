@@ -23,9 +23,9 @@ from radixa.core.errors import InvalidRequest
 from radixa.models.tools.hermes import HERMES
 from radixa.models.tools.llama import LLAMA
 from radixa.models.tools.smollm import SMOLLM
-from radixa.providers.local import LocalProvider
-from radixa.providers.plain import plain
-from radixa.providers.shape import MAX_TOOLS, Shape, shape
+from radixa.providers.local.plain import plain
+from radixa.providers.local.provider import LocalProvider
+from radixa.providers.local.shape import MAX_TOOLS, Shape, shape
 from tests.gateway.fakes import ByteTokenizer, FakeEngine, PlainTemplate, text_of
 
 SCHEMA = msgspec.Raw(b'{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}')

@@ -15,8 +15,8 @@ from radixa.core.base import Message
 from radixa.core.tokens import unpack
 from radixa.models.chat_template import FolderChatTemplate
 from radixa.models.tokenizer import FolderTokenizer
-from radixa.providers.prompt import Prompt, of_messages, of_text
-from radixa.providers.turns import Turn, spans, turns
+from radixa.providers.local.prompt import Prompt, of_messages, of_text
+from radixa.providers.local.turns import Turn, spans, turns
 from tests.gateway.fakes import ByteTokenizer
 
 CHATML = (

@@ -17,14 +17,8 @@ from radixa.core.errors import ConfigError, InvalidRequest, NotFound
 from radixa.store import secrets
 from radixa.store.base import ApiKey
 from radixa.store.database import POSTGRES, one_at_a_time
-from radixa.store.sql import (
-    SqlStore,
-    ensure_first_account,
-    ensure_first_key,
-    has_administrator,
-    ignored_first_key,
-    open_store,
-)
+from radixa.store.first import ensure_first_account, ensure_first_key, has_administrator, ignored_first_key
+from radixa.store.sql import SqlStore, open_store
 
 
 def key_of(store: SqlStore, secret: str) -> ApiKey | None:

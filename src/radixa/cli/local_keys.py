@@ -10,13 +10,14 @@ from radixa.core.errors import InvalidRequest, NotFound
 
 if TYPE_CHECKING:
     from radixa.core.config import Config
-    from radixa.store.base import Account, CreditKind, KeyTerms, Limits
+    from radixa.store.base import Account, CreditKind, KeyTerms
     from radixa.store.sql import SqlStore
 
 
 def create(name: str, account: str | None, admin: bool, terms: dict[str, Any]) -> dict[str, Any]:
     """The first key is an administrator's, whatever `admin` says, as it is where a server makes it."""
     from radixa.store.first import ensure_first_account, has_administrator
+    from radixa.store.opening import open_account
     from radixa.store.shapes import key_shape
 
     with _store() as (store, config):
@@ -24,7 +25,7 @@ def create(name: str, account: str | None, admin: bool, terms: dict[str, Any]) -
         if account is None:
             owner = ensure_first_account(store)
         else:
-            owner = store.find_account(account) or _open(store, config, account)
+            owner = store.find_account(account) or open_account(store, config.accounts, account)
         key, secret = store.create_key(owner.id, name, admin=admin or not known, terms=_terms(terms))
         return {**key_shape(key, owner.name), "key": secret}
 
@@ -53,12 +54,13 @@ def revoke(key_id: str) -> tuple[dict[str, Any], bool]:
 def open_account(name: str, limits: dict[str, Any]) -> dict[str, Any]:
     """InvalidRequest where the name is taken or cannot be."""
     from radixa.store.base import Limits
+    from radixa.store.opening import open_account as opened
     from radixa.store.shapes import account_shape
 
     credit_limit = _nano(limits.get("credit_limit_usd", 0.0), "--credit-limit")
     with _store() as (store, config):
         bounds = Limits(limits.get("rpm"), limits.get("tpm"), limits.get("concurrency"))
-        account = _open(store, config, name, limits=bounds, credit_limit=credit_limit)
+        account = opened(store, config.accounts, name, limits=bounds, credit_limit=credit_limit)
         return account_shape(account, store.granted(account.id).get(account.id, 0))
 
 
@@ -82,16 +84,6 @@ def credit(account: str, amount: float, once: str | None) -> dict[str, Any]:
         kind: CreditKind = "top_up" if nano > 0 else "correction"
         entry, new = store.add_credit(owner.id, nano, kind=kind, idempotency_key=once)
         return credit_shape(entry) | {"added": new}
-
-
-def _open(
-    store: SqlStore, config: Config, name: str, *, limits: Limits | None = None, credit_limit: int | None = 0
-) -> Account:
-    """A new account with its free credits, as a server opens it."""
-    from radixa.store.base import NO_LIMITS
-
-    free = _nano(config.accounts.free_credits_usd, "accounts.free_credits_usd") or 0
-    return store.create_account(name, limits=limits or NO_LIMITS, credit_limit=credit_limit, free_credits=free)
 
 
 def _named(store: SqlStore, account: str) -> Account:

@@ -179,7 +179,8 @@ class ProviderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     first_byte_timeout_s: Seconds = 600.0
     """From the request to the first byte of its answer."""
     idle_timeout_s: Seconds = 120.0
-    """Between two pieces of a stream."""
+    """Between two pieces of a stream, comments among them; an event must come within the longer of this and
+    `first_byte_timeout_s`."""
     retries: Annotated[int, Meta(ge=0, le=10)] = 2
     """Further tries, where nothing of an answer came."""
     max_connections: Positive = 1024

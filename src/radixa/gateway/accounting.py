@@ -22,7 +22,7 @@ from radixa.gateway.limits.base import Limiter, Reservation, Wanted, weighed
 from radixa.gateway.meter import Meter
 from radixa.gateway.metrics import Metrics
 from radixa.gateway.request import Request
-from radixa.providers.size import BYTES_A_TOKEN
+from radixa.providers.size import estimated_tokens
 from radixa.store.ledger.base import Api, LedgerRow
 from radixa.store.ledger.blocks import block_names
 
@@ -78,7 +78,7 @@ class Accounting:
 
     async def open(self, request: Request, offer: Offer, use: Use) -> Account:
         """Reserve what the request may use. RateLimited or QuotaExceeded where that is too much now."""
-        prompt = -(-use.text_bytes // BYTES_A_TOKEN)
+        prompt = estimated_tokens(use.text_bytes)
         at_most = Usage(prompt_tokens=prompt, completion_tokens=use.generated)
         wanted = Wanted(
             identity=request.identity,

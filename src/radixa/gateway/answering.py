@@ -24,8 +24,8 @@ from radixa.gateway.request import CLIENT_LEFT, Request
 from radixa.gateway.state import Gateway
 from radixa.gateway.wishes import cache_policy, namespace
 from radixa.providers.base import Provider
-from radixa.providers.local import LocalProvider
-from radixa.providers.prompt import Prompt
+from radixa.providers.local.prompt import Prompt
+from radixa.providers.local.provider import LocalProvider
 from radixa.providers.size import text_bytes
 from radixa.providers.streams import closing, merged
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from hmac import compare_digest
 
 from radixa.core.errors import ModelNotFound, Unauthorized, shown
-from radixa.store.base import NO_LIMITS, PLAIN, Credential, KeyTerms, Limits, Store
+from radixa.store.base import NO_LIMITS, PLAIN, Credential, KeyTerms, Limits
 from radixa.store.secrets import digest
+from radixa.store.sql import SqlStore
 
 _THREADS = 2
 REMEMBER_S = 2.0
@@ -44,7 +45,7 @@ class Identity:
 class KeyRing:
     """Keys in front of the store. Only good keys are remembered, so it never holds more than there are."""
 
-    def __init__(self, store: Store, anyone: Identity | None = None) -> None:
+    def __init__(self, store: SqlStore, anyone: Identity | None = None) -> None:
         """`anyone`: whom every request is taken for, with a key or without (`--no-auth`)."""
         self._store = store
         self._anyone = anyone

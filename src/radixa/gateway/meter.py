@@ -13,8 +13,8 @@ from radixa.gateway.catalogue import Offer
 from radixa.gateway.misses import MissBody, VolatileBody, miss_body, volatile_body
 from radixa.gateway.usage import UsageBody, usage_body
 from radixa.models.base import Tokenizer
-from radixa.providers.prompt import Prompt
-from radixa.providers.size import BYTES_A_TOKEN
+from radixa.providers.local.prompt import Prompt
+from radixa.providers.size import estimated_tokens, utf8_bytes
 
 
 class Meter:
@@ -63,9 +63,9 @@ class Meter:
         if chunk.finish_reason is not None:
             self._ended[chunk.index] = chunk.finish_reason
         self._tokens[chunk.index] = self._tokens.get(chunk.index, 0) + len(chunk.token_ids)
-        self._bytes += len(chunk.text) + len(chunk.reasoning)
+        self._bytes += utf8_bytes(chunk.text) + utf8_bytes(chunk.reasoning)
         for call in chunk.tool_calls:
-            self._bytes += len(call.name) + len(call.arguments)
+            self._bytes += utf8_bytes(call.name) + utf8_bytes(call.arguments)
 
     @property
     def finish_reasons(self) -> tuple[str, ...]:
@@ -97,7 +97,7 @@ class Meter:
         completed, estimated = self._completed(), any(usage.estimated for usage in billed)
         if not (self._prompts or self._ended):
             # An upstream that says early what the prompt was says what it answered only in the end.
-            completed, estimated = max(completed, -(-self._bytes // BYTES_A_TOKEN)), True
+            completed, estimated = max(completed, estimated_tokens(self._bytes)), True
         return Usage(
             prompt_tokens=sum(usage.prompt_tokens for usage in billed) or sum(p.tokens for p in self._prompts),
             cached_tokens=sum(usage.cached_tokens for usage in billed),
@@ -118,8 +118,8 @@ class Meter:
 
     def _estimate(self) -> Usage:
         return Usage(
-            prompt_tokens=-(-self._sent_bytes // BYTES_A_TOKEN),
-            completion_tokens=-(-self._bytes // BYTES_A_TOKEN),
+            prompt_tokens=estimated_tokens(self._sent_bytes),
+            completion_tokens=estimated_tokens(self._bytes),
             estimated=True,
         )
 

@@ -9,7 +9,7 @@ import msgspec
 from radixa.core.base import Miss, MissReason, Volatile
 from radixa.core.tokens import TOKEN_BYTES, unpack
 from radixa.models.base import Tokenizer
-from radixa.providers.prompt import Prompt
+from radixa.providers.local.prompt import Prompt
 
 SHOWN_TOKENS = 24
 """Tokens that are shown of a prompt from where it leaves the cache."""

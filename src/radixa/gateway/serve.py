@@ -30,11 +30,12 @@ from radixa.gateway.state import Gateway
 from radixa.gateway.telemetry.opening import telemetry_for
 from radixa.kv.tiers.secret import installation_secret
 from radixa.models.base import ModelFolder
-from radixa.providers.local import LocalProvider
+from radixa.providers.local.provider import LocalProvider
 from radixa.providers.registry import upstreams
 from radixa.store.database import one_at_a_time
+from radixa.store.first import ensure_first_account, ensure_first_key, ignored_first_key
 from radixa.store.owner import Owner
-from radixa.store.sql import SqlStore, ensure_first_account, ensure_first_key, ignored_first_key, open_store
+from radixa.store.sql import SqlStore, open_store
 
 if TYPE_CHECKING:
     from granian.server.embed import Server

@@ -23,7 +23,7 @@ from radixa.gateway.metrics import Metrics
 from radixa.gateway.request import Request
 from radixa.kv.tiers.secret import installation_secret
 from radixa.providers.base import Provider
-from radixa.providers.local import LocalProvider
+from radixa.providers.local.provider import LocalProvider
 from radixa.providers.registry import Upstreams
 from radixa.store.catalogue import SqlModels
 from radixa.store.ledger.sql import SqlLedger

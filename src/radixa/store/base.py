@@ -6,7 +6,7 @@ Times are Unix seconds, amounts of money integer nano-dollars. `None` is "no lim
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 CreditKind = Literal["grant", "top_up", "correction"]
 """What a new account begins with; what was paid; what puts right an earlier entry, and alone may be negative."""
@@ -138,93 +138,3 @@ class AuditEntry:
     account_id: str
     """The account that `target` is, or belongs to."""
     details: dict[str, Any]
-
-
-class Store(Protocol):
-    """Accounts, keys, credits and what was done to them. Methods are synchronous, for threads; `by` is who acts, and
-    each act is in the audit log in the same transaction."""
-
-    def create_account(
-        self,
-        name: str,
-        *,
-        limits: Limits = NO_LIMITS,
-        credit_limit: int | None = None,
-        free_credits: int = 0,
-        by: Actor = LOCAL,
-    ) -> Account:
-        """InvalidRequest where the name is taken, could be an id, or cannot be kept."""
-        ...
-
-    def change_account(
-        self, account_id: str, limits: Limits, credit_limit: int | None, *, by: Actor = LOCAL
-    ) -> Account:
-        """The account as it is afterwards. NotFound where there is none."""
-        ...
-
-    def accounts(self) -> list[Account]:
-        """Oldest first."""
-        ...
-
-    def find_account(self, id_or_name: str) -> Account | None:
-        """One word means one account: no name begins as ids do."""
-        ...
-
-    def add_credit(
-        self,
-        account_id: str,
-        amount: int,
-        *,
-        kind: CreditKind = "top_up",
-        note: str = "",
-        idempotency_key: str | None = None,
-        by: Actor = LOCAL,
-    ) -> tuple[Credit, bool]:
-        """The entry, and whether it is new: one `idempotency_key` of an account adds once.
-
-        NotFound where there is no such account, Conflict where that key has added something else.
-        """
-        ...
-
-    def credits(self, account_id: str) -> list[Credit]:
-        """Oldest first."""
-        ...
-
-    def granted(self, account_id: str | None = None) -> dict[str, int]:
-        """The sum of the credits of each account that has any, or of one."""
-        ...
-
-    def create_key(
-        self,
-        account_id: str,
-        name: str,
-        *,
-        admin: bool = False,
-        secret: str | None = None,
-        terms: KeyTerms = PLAIN,
-        by: Actor = LOCAL,
-    ) -> tuple[ApiKey, str]:
-        """A new key and its secret, which is never stored. `secret` sets it, for `RADIXA_API_KEY`."""
-        ...
-
-    def change_key(self, key_id: str, name: str, terms: KeyTerms, *, by: Actor = LOCAL) -> ApiKey:
-        """The key as it is afterwards. NotFound where there is none."""
-        ...
-
-    def credential(self, digest: str) -> Credential | None:
-        """The key with its account, also where it is revoked or expired."""
-        ...
-
-    def keys(self, account_id: str | None = None) -> list[ApiKey]:
-        """Oldest first, the revoked among them."""
-        ...
-
-    def revoke_key(self, key_id: str, *, by: Actor = LOCAL) -> ApiKey:
-        """The key as it is afterwards. NotFound where there is no such key."""
-        ...
-
-    def audit(self, *, limit: int = 100, before: str | None = None, account_id: str | None = None) -> list[AuditEntry]:
-        """Newest first; `before` is the id of the last entry seen."""
-        ...
-
-    def close(self) -> None: ...

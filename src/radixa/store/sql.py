@@ -28,18 +28,8 @@ from radixa.store.base import (
     Limits,
 )
 from radixa.store.database import connect
-from radixa.store.first import ensure_first_account, ensure_first_key, has_administrator, ignored_first_key
 from radixa.store.names import check_name
 from radixa.store.secrets import new_secret
-
-__all__ = [
-    "SqlStore",
-    "ensure_first_account",
-    "ensure_first_key",
-    "has_administrator",
-    "ignored_first_key",
-    "open_store",
-]
 
 
 class SqlStore:

@@ -13,9 +13,9 @@ from radixa.gateway.request import Request
 from radixa.gateway.routes import credits as credit_routes
 from radixa.gateway.routes.fields import Count, Dollars, LimitsBody, Name, actor, limits_of, nano_of
 from radixa.gateway.routes.finding import named
-from radixa.gateway.routes.opening import open_account
 from radixa.gateway.state import Gateway
 from radixa.store.base import Account, Limits
+from radixa.store.opening import open_account
 from radixa.store.shapes import account_shape
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from radixa.core.errors import NotFound, shown
-from radixa.store.base import Account, Store
+from radixa.store.base import Account
+from radixa.store.sql import SqlStore
 
 
-def named(store: Store, id_or_name: str) -> Account:
+def named(store: SqlStore, id_or_name: str) -> Account:
     """NotFound where there is no such account."""
     found = store.find_account(id_or_name)
     if found is None:

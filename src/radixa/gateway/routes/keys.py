@@ -15,10 +15,11 @@ from radixa.gateway.decode import BodyDecoder
 from radixa.gateway.request import Request
 from radixa.gateway.routes.fields import Dollars, LimitsBody, Name, Seconds, actor, limits_of, nano_of
 from radixa.gateway.routes.finding import named
-from radixa.gateway.routes.opening import open_account
 from radixa.gateway.state import Gateway
-from radixa.store.base import Account, Actor, ApiKey, Budgets, KeyTerms, Store
+from radixa.store.base import Account, Actor, ApiKey, Budgets, KeyTerms
+from radixa.store.opening import open_account
 from radixa.store.shapes import key_shape
+from radixa.store.sql import SqlStore
 
 Models = Annotated[list[Name], Meta(max_length=1000)]
 
@@ -105,7 +106,7 @@ async def _changed(gateway: Gateway, key: ApiKey) -> Response:
     return json_response(key_shape(key, account.name))
 
 
-def _keys(store: Store, account: str | None) -> tuple[list[ApiKey], dict[str, str]]:
+def _keys(store: SqlStore, account: str | None) -> tuple[list[ApiKey], dict[str, str]]:
     """Keys, and their accounts' names by id."""
     if account is None:
         return store.keys(), {found.id: found.name for found in store.accounts()}
@@ -113,7 +114,7 @@ def _keys(store: Store, account: str | None) -> tuple[list[ApiKey], dict[str, st
     return store.keys(found.id), {found.id: found.name}
 
 
-def _target(store: Store, request: Request) -> ApiKey:
+def _target(store: SqlStore, request: Request) -> ApiKey:
     """The key that the path names. NotFound where the caller does not see it, Forbidden where it is above them."""
     identity, key_id = request.identity, request.argument
     visible = store.keys(None if identity.admin else identity.account_id)
@@ -147,7 +148,7 @@ def _check_unrestricted(identity: Identity) -> None:
         raise Forbidden("A key that has limits, budgets, an expiry or a list of models makes and changes no keys.")
 
 
-def _last_administrator(store: Store, key_id: str) -> bool:
+def _last_administrator(store: SqlStore, key_id: str) -> bool:
     """Whether `key_id` is the only administrator's key left."""
     known, now = store.keys(), time.time()
     return [key.id for key in known if key.admin and key.works(now)] == [key_id]

@@ -12,9 +12,9 @@ from radixa.gateway.base import Response, json_response, operation
 from radixa.gateway.decode import BodyDecoder
 from radixa.gateway.request import Request
 from radixa.gateway.routes.fields import Name
-from radixa.gateway.routes.opening import open_account
 from radixa.gateway.state import Gateway
 from radixa.store.base import Account, Actor, ApiKey
+from radixa.store.opening import open_account
 from radixa.store.shapes import account_shape, key_shape
 
 

@@ -18,7 +18,7 @@ from radixa.gateway.dialects.chat.messages import MAX_MESSAGES, ChatMessage, con
 from radixa.gateway.generation import MAX_TOKEN_IDS, check_token_id
 from radixa.gateway.request import Request
 from radixa.gateway.state import Gateway
-from radixa.providers.plain import plain_messages
+from radixa.providers.local.plain import plain
 
 
 class TokenizeBody(msgspec.Struct, frozen=True):
@@ -83,5 +83,5 @@ def _content(body: TokenizeBody) -> str | tuple[Message, ...]:
             code="invalid_value" if given else "missing_required_parameter",
         )
     if body.messages is not None:
-        return plain_messages(Conversation(conversation_messages(body.messages)))
+        return plain(Conversation(conversation_messages(body.messages))).messages
     return (body.prompt if body.prompt is not None else body.text) or ""

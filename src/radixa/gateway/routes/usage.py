@@ -10,14 +10,12 @@ from msgspec import Meta
 from radixa.core.errors import Forbidden, NotFound, shown
 from radixa.gateway.auth import Identity
 from radixa.gateway.base import Parameter, Response, json_response, operation
-from radixa.gateway.ledger.report import MOST, report, wanted
+from radixa.gateway.ledger.report import EVERYONE, MOST, report, wanted
 from radixa.gateway.request import Request
 from radixa.gateway.routes.fields import Name
 from radixa.gateway.state import Gateway
-from radixa.store.base import Store
 from radixa.store.ledger.base import GroupBy
-
-EVERYONE = "*"
+from radixa.store.sql import SqlStore
 
 _QUERY = (
     Parameter("since", "Seconds since 1970, or an ISO date or time."),
@@ -42,7 +40,7 @@ async def index(gateway: Gateway, request: Request) -> Response:
     return await asyncio.to_thread(answer)
 
 
-def _account(store: Store, identity: Identity, named: str | None) -> str | None:
+def _account(store: SqlStore, identity: Identity, named: str | None) -> str | None:
     """The id of the account that is asked about, None for all of them."""
     if named is None or named == identity.account_id:
         return identity.account_id

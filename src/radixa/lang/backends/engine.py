@@ -21,7 +21,7 @@ from radixa.lang.text_backend import TextBackend, fields, missing_collection
 from radixa.providers.streams import closing
 
 if TYPE_CHECKING:
-    from radixa.providers.local import LocalProvider
+    from radixa.providers.local.provider import LocalProvider
     from radixa.radix import NodeView
 
 T = TypeVar("T")
@@ -192,7 +192,7 @@ async def _provider(name: str, settings: dict[str, Any]) -> LocalProvider:
     from radixa.models.chat_template import load_chat_template
     from radixa.models.prepare import prepare
     from radixa.models.tokenizer import load_tokenizer
-    from radixa.providers.local import LocalProvider
+    from radixa.providers.local.provider import LocalProvider
 
     folder = await asyncio.to_thread(prepare, name)
     engine = await start_engine(EngineSettings(model=str(folder.path), **settings), in_process=True)

@@ -19,11 +19,11 @@ from radixa.providers.openai.errors import explainer
 from radixa.providers.openai.generations import Generation, generation
 from radixa.providers.openai.kinds import KINDS
 from radixa.providers.openai.reading import Answer, Reader
+from radixa.providers.openai.replicas import Replicas
 from radixa.providers.openai.responses import ResponsesReader
 from radixa.providers.openai.usage import estimated, read_usage
 from radixa.providers.openai.writing import chat_body, completions_body
 from radixa.providers.own_fields import OWN_FIELDS
-from radixa.providers.replicas import Replicas
 from radixa.providers.streams import closing
 from radixa.providers.upstream.conversation import conversation_of
 from radixa.providers.upstream.http import Upstream

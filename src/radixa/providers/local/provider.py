@@ -16,9 +16,9 @@ from radixa.engine.base import Engine, EngineRequest
 from radixa.models.base import ChatTemplate, Tokenizer
 from radixa.models.tools.select import tool_form
 from radixa.providers.base import Embedded, EmbedRequest, Server
-from radixa.providers.plain import plain
-from radixa.providers.prompt import Prompt, of_messages, of_text
-from radixa.providers.shape import Calls, Shape, offered, shape
+from radixa.providers.local.plain import plain
+from radixa.providers.local.prompt import Prompt, of_messages, of_text
+from radixa.providers.local.shape import Calls, Shape, offered, shape
 from radixa.providers.streams import closing, merged
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from typing import Any
 from radixa.core.base import Message, Role
 from radixa.core.tokens import count
 from radixa.models.base import ChatTemplate, Tokenizer
-from radixa.providers.turns import Turn, spans, turns
+from radixa.providers.local.turns import Turn, spans, turns
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,14 +27,10 @@ class Plain(NamedTuple):
     origins: tuple[int, ...]
 
 
-def plain_messages(conversation: Conversation) -> tuple[Message, ...]:
-    """Messages of text alone, their parts joined. InvalidRequest for what would have to be left out of the prompt."""
-    return plain(conversation).messages
-
-
 def plain(conversation: Conversation) -> Plain:
-    """The same with their origins: what several tools answered within one message are several here.
+    """Messages of text alone, their parts joined; what several tools answered within one message are several here.
 
+    InvalidRequest for what would have to be left out of the prompt.
     Thoughts of earlier answers are left out, as the providers that think leave them out.
     """
     names = {

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from radixa.providers.replicas import MARGIN, Replicas
+from radixa.providers.openai.replicas import MARGIN, Replicas
 from radixa.providers.upstream.pieces import MOST_PIECES, PIECE_BYTES, path_of
 from radixa.providers.upstream.tracks import Tracks
 

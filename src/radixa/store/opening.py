@@ -5,17 +5,18 @@ from __future__ import annotations
 from radixa.core.config import AccountsConfig
 from radixa.core.errors import ConfigError
 from radixa.core.money import nano
-from radixa.store.base import NO_LIMITS, Account, Actor, Limits, Store
+from radixa.store.base import LOCAL, NO_LIMITS, Account, Actor, Limits
+from radixa.store.sql import SqlStore
 
 
 def open_account(
-    store: Store,
+    store: SqlStore,
     config: AccountsConfig,
     name: str,
     *,
     limits: Limits = NO_LIMITS,
     credit_limit: int | None = 0,
-    by: Actor,
+    by: Actor = LOCAL,
 ) -> Account:
     """One that pays before it spends, with its free credits. InvalidRequest where the name cannot be."""
     free = nano(config.free_credits_usd)
