@@ -29,7 +29,8 @@ CLIENT_LEFT = 499
 """What a request is counted as whose client did not wait for the answer, or for the end of its own body."""
 
 _MOST_DIGITS = 20
-_WATCH_AFTER_S = 0.005
+_WATCH_AFTER_S = 0.05
+"""Waiting for a client to leave costs a task, and the HTTP server a turn with the interpreter's lock."""
 
 
 class ClientLeft(Exception):
