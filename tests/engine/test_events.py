@@ -20,7 +20,7 @@ from radixa.engine.events.make import NoEvents, make_publisher
 from radixa.engine.events.mirror import Mirror
 from radixa.engine.events.recorder import Recorder
 from radixa.engine.events.wire import BATCH_BLOCKS, Batch, encode
-from radixa.radix import NOTHING, Node, Tree
+from radixa.radix import NOTHING, Node, Tree, flush, removing
 from tests.engine.subscriber import ArrayBatch, KVEventBatch, OldBatch, Rebuilt, blocks_of
 
 KEY = b"k" * 32
@@ -59,7 +59,7 @@ class Changes:
             case 7 | 8:
                 tree.evict(rng.randint(1, 150))
             case 9 if rng.random() < 0.2:
-                self.removing = tree.removing(tree.roots(rng.choice([None, "a", "a/b"])))
+                self.removing = removing(tree, tree.roots(rng.choice([None, "a", "a/b"])))
         next(self.removing, None)
 
 
@@ -138,7 +138,7 @@ def test_a_closed_recorder_notes_nothing() -> None:
     recorder.close()
     for first in range(50):
         tree.insert(pack([first, 1]), None)
-    tree.flush()
+    flush(tree)
     assert (len(recorder.notes), recorder.overflows, recorder.behind) == (0, 0, False)
 
 
@@ -155,7 +155,7 @@ def test_a_long_node_comes_as_one_event_and_a_child_joins_it() -> None:
     assert stored.token_ids == list(range(2_032))
     assert len(stored.block_hashes) == len(stored.extra_keys or ()) == 127
     assert (stored.parent_block_hash, stored.block_size, stored.medium) == (None, 16, "GPU")
-    tree.flush()
+    flush(tree)
     gone = Batch()
     while recorder.notes:
         for event in mirror.apply(recorder.notes.popleft()):

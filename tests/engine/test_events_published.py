@@ -19,7 +19,7 @@ from radixa.core.tokens import pack
 from radixa.engine.events.base import EventSettings
 from radixa.engine.events.publisher import KVEvents
 from radixa.kv.radix_cache import RadixCache
-from radixa.radix import NOTHING, Tree
+from radixa.radix import NOTHING, Tree, flush
 from tests.engine.subscriber import ArrayBatch, KVEventBatch, Subscriber, blocks_of
 from tests.engine.test_events import KEY, Changes, tag
 
@@ -251,7 +251,7 @@ def test_what_is_queued_at_the_end_is_published(stack: ExitStack) -> None:
     setup.events.close()
     subscriber.until(lambda: set(subscriber.rebuilt.blocks.values()) == blocks_of(setup.tree, tag))
     setup.until(lambda: not setup.events._thread.is_alive())
-    setup.tree.flush()
+    flush(setup.tree)
     assert setup.events.stats().queued == 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -242,15 +242,9 @@ def test_prices_change_on_their_day(monkeypatch: pytest.MonkeyPatch) -> None:
         [ModelEntry("m", "openai", prices=prices)], own="own", context=1000, sandbox=True, available=nobody
     )
 
-    class Clock(datetime):
-        day = ""
-
-        @classmethod
-        def now(cls, tz: Any = None) -> Clock:
-            return cls.fromisoformat(f"{cls.day}T12:00:00").replace(tzinfo=UTC)
-
-    monkeypatch.setattr(offers, "datetime", Clock)
-    for Clock.day, price in [("2026-05-31", 1), ("2026-06-01", 2), ("2026-12-31", 2), ("2027-01-01", 3)]:
+    for day, price in [("2026-05-31", 1), ("2026-06-01", 2), ("2026-12-31", 2), ("2027-01-01", 3)]:
+        noon = datetime.fromisoformat(f"{day}T12:00:00").replace(tzinfo=UTC).timestamp()
+        monkeypatch.setattr(offers, "time", SimpleNamespace(time=lambda noon=noon: noon))
         assert found.resolve("m").prices == TokenPrices(
             price * 1_000_000, price * 500_000, price * 1_000_000, price * 1_000_000, price * 1_000_000
         )
