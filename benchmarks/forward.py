@@ -1,4 +1,4 @@
-"""The least that a gateway in Python can be: Granian, raw ASGI and aiohttp, no keys, no limits, no ledger, no reading.
+"""The least that a gateway in Python can be: our HTTP server, raw ASGI and aiohttp, no keys, limits, ledger or reading.
 
     python benchmarks/forward.py PORT UPSTREAM_URL
 
@@ -7,13 +7,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from typing import Any
 
 import aiohttp
 import uvloop
-from granian.constants import HTTPModes, Interfaces
-from granian.server.embed import Server
+
+from radixa.core.config import ServerConfig
+from radixa.gateway.address import take
+from radixa.gateway.http1 import HttpServer
 
 
 class Forwarder:
@@ -39,16 +42,9 @@ class Forwarder:
 
 
 async def main() -> None:
-    server = Server(
-        Forwarder(sys.argv[2]),
-        address="127.0.0.1",
-        port=int(sys.argv[1]),
-        interface=Interfaces.ASGINL,
-        http=HTTPModes.http1,
-        websockets=False,
-        log_enabled=False,
-    )
-    await server.serve()
+    address = take("127.0.0.1", int(sys.argv[1]), auth=True)
+    await HttpServer(Forwarder(sys.argv[2]), address.listener, ServerConfig(), connections=1024).start()
+    await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

@@ -183,7 +183,7 @@ def main() -> None:
     figures = {name: round(value, 3) for name, value in found.items()}
     figures |= {"cores": len(os.sched_getaffinity(0)), "load": round(load, 2)}
     if options.json:
-        print(json.dumps(figures | {name: version(name) for name in ("granian", "aiohttp", "uvloop")}))
+        print(json.dumps(figures | {name: version(name) for name in ("uvicorn", "httptools", "aiohttp", "uvloop")}))
         return
     for label, value in figures.items():
         print(f"{label:24} {value}")

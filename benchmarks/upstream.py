@@ -7,8 +7,12 @@ OpenAI's chat completions, whole or as a stream of eight pieces; usage says that
 
 from __future__ import annotations
 
+import asyncio
+import re
 import sys
-from typing import Any
+from typing import cast
+
+import uvloop
 
 USAGE = (
     b'"usage":{"prompt_tokens":1024,"completion_tokens":8,"total_tokens":1032,'
@@ -34,49 +38,46 @@ STREAM = [
 ]
 
 
-async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    if scope["type"] != "http":
-        return
-    body = b""
-    more = scope["method"] == "POST"
-    while more:
-        message = await receive()
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-    stream = b'"stream":true' in body or b'"stream": true' in body
-    kind = b"text/event-stream" if stream else b"application/json"
-    headers = [(b"content-type", kind)]
-    if not stream:
-        headers.append((b"content-length", str(len(WHOLE)).encode()))
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    if stream:
-        for event in STREAM[:-1]:
-            await send({"type": "http.response.body", "body": event, "more_body": True})
-        await send({"type": "http.response.body", "body": STREAM[-1], "more_body": False})
-    else:
-        await send({"type": "http.response.body", "body": WHOLE, "more_body": False})
+HEAD_OF_WHOLE = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(WHOLE)
+HEAD_OF_STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 
-def main() -> None:
+class Answering(asyncio.Protocol):
+    """One connection: reads no more of HTTP than clients here write, so that it costs next to nothing."""
 
-    import uvloop
-    from granian.constants import HTTPModes, Interfaces
-    from granian.server.embed import Server
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._transport: asyncio.Transport | None = None
 
-    async def serve() -> None:
-        server = Server(
-            app,
-            address="127.0.0.1",
-            port=int(sys.argv[1]),
-            interface=Interfaces.ASGINL,
-            http=HTTPModes.http1,
-            websockets=False,
-            log_enabled=False,
-        )
-        await server.serve()
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
 
-    uvloop.run(serve())
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        head, end, body = self._buffer.partition(b"\r\n\r\n")
+        if not end:
+            return
+        length = LENGTH.search(head)
+        if length is not None and len(body) < int(length[1]):
+            return
+        self._buffer = b""
+        assert self._transport is not None
+        if b'"stream":true' in body or b'"stream": true' in body:
+            self._transport.write(HEAD_OF_STREAM)
+            for event in STREAM:
+                self._transport.write(b"%x\r\n%s\r\n" % (len(event), event))
+            self._transport.write(b"0\r\n\r\n")
+        else:
+            self._transport.write(HEAD_OF_WHOLE + WHOLE)
+
+
+async def main() -> None:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Answering, "127.0.0.1", int(sys.argv[1]))
+    async with server:
+        await server.serve_forever()
 
 
 if __name__ == "__main__":
-    main()
+    uvloop.run(main())

@@ -32,7 +32,7 @@ COMMANDS = (
     "usage",
     "config",
 )
-HEAVY = ("torch", "numpy", "transformers", "sqlalchemy", "granian", "aiohttp", "rich", "asyncio", "msgspec")
+HEAVY = ("torch", "numpy", "transformers", "sqlalchemy", "uvicorn", "aiohttp", "rich", "asyncio", "msgspec")
 
 
 def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

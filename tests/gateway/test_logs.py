@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from radixa.core.config import LogConfig
-from radixa.gateway.logs import REQUEST_ID, JsonLines, TextLines, access_log, no_access_log
+from radixa.gateway.logs import LINES, REQUEST_ID, JsonLines, TextLines, access_log, no_access_log
 from radixa.gateway.request import Request
 from tests.gateway.engineless import MODEL, UPSTREAM_KEY, answer_to, chat, engineless, head, until
 from tests.gateway.live import KEY, Live
@@ -135,4 +135,18 @@ async def test_a_line_is_written_even_where_nobody_reads(monkeypatch: pytest.Mon
 
     request = Request({"method": "GET\n" * 10, "path": "/", "headers": []}, nothing, 1.0)
     monkeypatch.setattr("radixa.gateway.logs._STDERR", 1 << 20)
-    access_log(LogConfig())(request, "/health", 200, time.perf_counter() - request.started)
+    for _ in range(100):
+        access_log(LogConfig())(request, "/health", 200, time.perf_counter() - request.started)
+    LINES.flush()
+
+
+async def test_lines_of_a_moment_come_whole_and_in_order(capfd: pytest.CaptureFixture[str]) -> None:
+    async def nothing() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    requests = [Request({"method": "GET", "path": "/", "headers": []}, nothing, 1.0) for _ in range(100)]
+    for request in requests:
+        access_log(LogConfig(format="json"))(request, "/health", 200, 0.5)
+    LINES.flush()
+    lines = capfd.readouterr().err.splitlines()
+    assert [json.loads(line)["request_id"] for line in lines] == [request.id for request in requests]

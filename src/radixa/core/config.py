@@ -32,9 +32,9 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     write_timeout_s: Seconds = 60.0
     """How long a client may keep its answer waiting; taking a KiB of it wins back a second."""
     max_header_bytes: Annotated[int, Meta(ge=8192, le=1 << 24)] = 64 * 1024
-    """A longer head of a request is answered with 431, as is one of more than 100 headers."""
+    """A longer head of a request is answered with 431."""
     max_connections: Annotated[int, Meta(ge=1, le=1 << 20)] = 4096
-    """Further ones wait until one of these ends."""
+    """A further one is answered with 503 and closed."""
     grace_s: Seconds = 20.0
     """How long running requests may go on after the signal to stop."""
     cors_origins: tuple[str, ...] = ()

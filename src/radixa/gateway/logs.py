@@ -6,6 +6,8 @@ lines of requests are written by themselves, since there may be thousands a seco
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import logging
 import os
 import sys
@@ -29,6 +31,9 @@ AccessLog = Callable[[Request, str, int, float], None]
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _STDERR = 2
+_TOGETHER_S = 0.01
+_ONE_PIECE = 4096
+"""Bytes that a pipe takes at once, however many write to it (Linux)."""
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
 """A line is a line: nobody's text begins another one."""
 
@@ -108,7 +113,7 @@ class AccessLine(msgspec.Struct, omit_defaults=True):
 
 
 def _json_line(request: Request, route: str, status: int, seconds: float) -> None:
-    _write(_encode(_line(request, route, status, seconds)) + b"\n")
+    LINES.add(_encode(_line(request, route, status, seconds)) + b"\n")
 
 
 def _text_line(request: Request, route: str, status: int, seconds: float) -> None:
@@ -127,7 +132,7 @@ def _text_line(request: Request, route: str, status: int, seconds: float) -> Non
         text += f" {line.key_id}"
     if line.account_id:
         text += f" {line.account_id}"
-    _write(text.encode() + b"\n")
+    LINES.add(text.encode() + b"\n")
 
 
 def _line(request: Request, route: str, status: int, seconds: float) -> AccessLine:
@@ -155,13 +160,35 @@ def _line(request: Request, route: str, status: int, seconds: float) -> AccessLi
     return line
 
 
-def _write(line: bytes) -> None:
-    """One call of the operating system a line, so that lines of several threads and processes do not mix."""
-    try:
-        os.write(_STDERR, line)
-    except OSError:
-        # Nobody reads it, or no room is left: a request is not to fail for its line.
-        return
+class Lines:
+    """Lines for standard error: those of a few milliseconds go out in one call of the operating system, which keeps
+    them apart from those of other threads and processes."""
+
+    def __init__(self) -> None:
+        self._lines: list[bytes] = []
+        self._size = 0
+        atexit.register(self.flush)
+
+    def add(self, line: bytes) -> None:
+        """`line` ends with a newline. Called on the event loop."""
+        if self._size + len(line) > _ONE_PIECE:
+            self.flush()
+        if not self._lines:
+            asyncio.get_running_loop().call_later(_TOGETHER_S, self.flush)
+        self._lines.append(line)
+        self._size += len(line)
+
+    def flush(self) -> None:
+        lines, self._lines, self._size = self._lines, [], 0
+        try:
+            if lines:
+                os.write(_STDERR, b"".join(lines))
+        except OSError:
+            # Nobody reads it, or no room is left: a request is not to fail for its line.
+            return
+
+
+LINES = Lines()
 
 
 def _time(seconds: float) -> str:

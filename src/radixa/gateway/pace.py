@@ -12,7 +12,6 @@ from typing import Any
 
 from radixa.gateway.asgi import Send
 from radixa.gateway.request import LEAST_RATE, Request
-from radixa.gateway.sockets import cut
 
 log = logging.getLogger("radixa.gateway")
 
@@ -79,5 +78,5 @@ class PacedSend:
     def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        if self.late and self._request.client is not None:
-            cut(self._request.client)
+        if self.late:
+            self._request.cut()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from radixa.core.errors import BodyTimeout, BodyTooLarge, InvalidRequest, shown
-from radixa.gateway.asgi import Receive, Scope
+from radixa.gateway.asgi import CUT, Receive, Scope
 from radixa.gateway.auth import Identity
 from radixa.providers.streams import T, closing
 from radixa.store.ledger.base import LedgerRow
@@ -89,16 +89,16 @@ class Request:
         return None
 
     @property
-    def client(self) -> tuple[str, int] | None:
-        """The other end of the connection; None where the server does not know it."""
-        client = self._scope.get("client")
-        return (str(client[0]), int(client[1])) if client else None
-
-    @property
     def address(self) -> str:
         """The client's address; empty where the server does not know it."""
-        client = self.client
-        return client[0] if client else ""
+        client = self._scope.get("client")
+        return str(client[0]) if client else ""
+
+    def cut(self) -> None:
+        """End the connection at once, where the server can."""
+        end = self._scope.get("extensions", {}).get(CUT)
+        if end is not None:
+            end()
 
     def query(self) -> dict[str, str]:
         """The query's parameters; of one given twice, the last."""

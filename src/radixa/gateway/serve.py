@@ -13,19 +13,20 @@ import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-from radixa.core.config import CacheConfig, Config, ServerConfig
-from radixa.core.errors import ConfigError, RadixaError
+from radixa.core.config import CacheConfig, Config
+from radixa.core.errors import ConfigError
 from radixa.core.paths import paths
 from radixa.core.progress import Progress
 from radixa.engine.base import EngineSettings
 from radixa.engine.events.base import EventSettings
-from radixa.gateway.address import Address, bindable
+from radixa.gateway.address import Address, take
 from radixa.gateway.app import App
 from radixa.gateway.auth import Identity, KeyRing
+from radixa.gateway.http1 import HttpServer
 from radixa.gateway.logs import access_log, log_to_stderr
-from radixa.gateway.sockets import connections_for, cut_all, let_go_of_the_dead, raise_file_limit
+from radixa.gateway.open_files import connections_for, raise_file_limit
 from radixa.gateway.state import Gateway
 from radixa.gateway.telemetry.opening import telemetry_for
 from radixa.kv.tiers.secret import installation_secret
@@ -37,15 +38,10 @@ from radixa.store.first import ensure_first_account, ensure_first_key, ignored_f
 from radixa.store.owner import Owner
 from radixa.store.sql import SqlStore, open_store
 
-if TYPE_CHECKING:
-    from granian.server.embed import Server
-
 T = TypeVar("T")
 
 _COLLECT_AFTER = 10_000
 """New objects until the youngest are collected."""
-_BACKLOG = 2048
-"""Connections that may wait to be accepted."""
 _LEAVING_S = 2.0
 """How long clients may take for the rest of answers that are complete, when the server ends."""
 
@@ -86,12 +82,13 @@ async def _serve(config: Config, events: Events) -> None:
         raise ConfigError(
             "server.sandbox: the embedded engine is to answer, and engine.enabled is false: leave one out"
         )
-    address = bindable(config.server.host, config.server.port, auth=config.server.auth)
-    store = open_store(config.store)
-    try:
-        await _serve_from(store, address, config, events)
-    finally:
-        store.close()
+    address = take(config.server.host, config.server.port, auth=config.server.auth)
+    with address.listener:
+        store = open_store(config.store)
+        try:
+            await _serve_from(store, address, config, events)
+        finally:
+            store.close()
 
 
 async def _serve_from(store: SqlStore, address: Address, config: Config, events: Events) -> None:
@@ -119,8 +116,7 @@ async def _serve_with(gateway: Gateway, address: Address, secret: str | None, ev
     telemetry = telemetry_for(config.telemetry)
     app = App(gateway, telemetry, access_log(config.log))
     stop = _stop_signal(events.stopping)
-    server = _server(app, address, config.server, connections)
-    serving = asyncio.create_task(server.serve())
+    server = HttpServer(app, address.listener, config.server, connections)
     stopped = asyncio.create_task(stop.wait())
     starting = asyncio.create_task(_start(gateway, events))
     # What is there by now stays: the collector need not look at it again, nor after every few requests at what is new.
@@ -128,26 +124,18 @@ async def _serve_with(gateway: Gateway, address: Address, secret: str | None, ev
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER, 20, 20)
     try:
-        await address.answers()
-        # Where answers are paced, the client's slowness is noticed first.
-        let_go_of_the_dead(address.port, 2 * config.server.write_timeout_s)
+        await server.start()
         events.listening(address.url, secret)
-        await asyncio.wait({serving, stopped, starting}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({stopped, starting}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             events.ready(starting.result())
-            await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if serving.done():
-            raise RadixaError(f"the HTTP server at {address.url} ended by itself")
+            await stopped
     finally:
         stopped.cancel()
         starting.cancel()
         await app.drain(config.server.grace_s)
-        server.stop()  # type: ignore[no-untyped-call]  # granian has no annotations here
-        await asyncio.wait({serving}, timeout=_LEAVING_S)
-        if not serving.done():
-            # It waits for clients to take their answers.
-            cut_all(address.port)
-        await asyncio.gather(serving, starting, stopped, return_exceptions=True)
+        await server.stop(_LEAVING_S)
+        await asyncio.gather(starting, stopped, return_exceptions=True)
         await asyncio.to_thread(telemetry.close)
 
 
@@ -229,28 +217,6 @@ def _keys(store: SqlStore, config: Config, events: Events) -> tuple[KeyRing, str
         return KeyRing(store), secret
     account = ensure_first_account(store)
     return KeyRing(store, anyone=Identity(account.id, key_id="", admin=True)), None
-
-
-def _server(app: App, address: Address, config: ServerConfig, connections: int) -> Server:
-    from granian.constants import HTTPModes, Interfaces
-    from granian.http import HTTP1Settings
-    from granian.server.embed import Server
-
-    return Server(
-        app,
-        address=address.ip,
-        port=address.port,
-        interface=Interfaces.ASGINL,
-        http=HTTPModes.http1,
-        websockets=False,
-        backlog=_BACKLOG,
-        # What it calls so are the connections that are open at once.
-        backpressure=connections,
-        http1_settings=HTTP1Settings(
-            header_read_timeout=int(config.idle_timeout_s * 1e3), max_buffer_size=config.max_header_bytes
-        ),
-        log_enabled=False,
-    )
 
 
 def _stop_signal(stopping: Callable[[], None]) -> asyncio.Event:

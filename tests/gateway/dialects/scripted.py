@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import pytest
-from granian.constants import HTTPModes, Interfaces
-from granian.server.embed import Server
 
 from radixa.core.base import Dialect, GenerateChunk, GenerateRequest, ToolCallDelta, Usage
 from radixa.core.errors import RadixaError
+from radixa.gateway.address import take
 from radixa.gateway.app import App
+from radixa.gateway.http1 import HttpServer
 from radixa.providers.base import Embedded, EmbedRequest, Provider
 from tests.gateway.conftest import World
 
@@ -85,28 +84,11 @@ def asks(monkeypatch: pytest.MonkeyPatch, world: World, provider: P) -> P:
 @asynccontextmanager
 async def listening(app: App) -> AsyncIterator[str]:
     """The app behind the HTTP server that `radixa serve` has, in this process and loop; gives its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = Server(
-        app,
-        address="127.0.0.1",
-        port=port,
-        interface=Interfaces.ASGINL,
-        http=HTTPModes.http1,
-        websockets=False,
-        log_enabled=False,
-    )
-    serving = asyncio.create_task(server.serve())
-    try:
-        while True:
-            with suppress(OSError):
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.close()
-                await writer.wait_closed()
-                break
-            await asyncio.sleep(0.01)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.stop()
-        await serving
+    address = take("127.0.0.1", 0, auth=True)
+    server = HttpServer(app, address.listener, app.gateway.config.server, connections=64)
+    with address.listener:
+        await server.start()
+        try:
+            yield address.url
+        finally:
+            await server.stop(1)
