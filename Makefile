@@ -34,11 +34,12 @@ model: install
 demo: install
 	@"$(BIN)/radixa" demo
 
+# Two at a time, by file: most of their time is waiting for servers and for one core.
 test: dev model
-	@"$(BIN)/python" -m pytest
+	@"$(BIN)/python" -m pytest -n 2 --dist loadfile
 
 test-slow: dev model
-	@"$(BIN)/python" -m pytest -m slow
+	@"$(BIN)/python" -m pytest -m slow -n 2 --dist loadfile --timeout 900
 
 lint: dev
 	@echo "==> ruff"

@@ -67,6 +67,7 @@ def measure(engine: Engine, count: int) -> None:
         ("by model, times within hours", {"group_by": "model", "since": middle[0], "until": middle[1]}),
         ("by key", {"group_by": "key"}),
         ("by day", {"group_by": "day"}),
+        ("by account", {"group_by": "account"}),
         ("by session, one day", {"group_by": "session", "since": str(START + 9 * DAY), "until": str(START + 10 * DAY)}),
         ("by session, the month", {"group_by": "session"}),
     ):
@@ -156,6 +157,8 @@ def fill(engine: Engine, count: int) -> None:
                 func.sum(cost),
                 func.sum(ledger.c.saved_nano_usd),
                 func.count() - func.count(cost),
+                func.count(ledger.c.ttft_ms),
+                func.sum(cast(func.floor(ledger.c.ttft_ms * 1000), Big)),
                 func.max(ledger.c.created),
             ]
             columns = ["account_id", "start", *names, *SUMS, "last"]

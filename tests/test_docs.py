@@ -6,6 +6,7 @@ import contextlib
 import io
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,31 @@ def test_the_readme_says_where_the_command_is_before_it_uses_it() -> None:
     used = [i for i, line in enumerate(lines) if "radixa " in line.partition("#")[0]]
     assert activated < min(used)
     assert "source .venv/bin/activate" in (ROOT / "docs" / "serve.md").read_text("utf-8")
+
+
+def test_the_korean_readme_says_what_the_english_one_does() -> None:
+    """Sections, tables, lists, code, links and figures; its words are its own."""
+    both = ("README.md", "README.ko.md")
+    texts = [(ROOT / name).read_text("utf-8") for name in both]
+    for shape in (r"^#+ ", r"^\| ", r"^- \*\*", r"^!\["):
+        english, korean = (len(re.findall(shape, text, re.MULTILINE)) for text in texts)
+        assert english == korean, shape
+    assert blocks(both[0], "python") == blocks(both[1], "python")
+    # Comments are translated.
+    english, korean = (
+        [shlex.split(line, comments=True) for block in blocks(name, "sh") for line in block.splitlines()]
+        for name in both
+    )
+    assert english == korean
+    english, korean = ([link for link in re.findall(r"\]\(([^)]+)\)", text) if link not in both] for text in texts)
+    assert english == korean
+    prose = [re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE) for text in texts]
+    english, korean = (set(re.findall(r"`([^`\n]+)`", text)) for text in prose)
+    assert english == korean
+    # What is a word in one language may be a digit in the other, but no figure is lost, and none is made up.
+    english, korean = (Counter(re.findall(r"\d+(?:[.,]\d+)*", text)) for text in texts)
+    assert english <= korean
+    assert {figure for figure in korean if not figure.isdecimal()} <= set(english)
 
 
 def test_there_are_commands_to_check() -> None:

@@ -25,11 +25,12 @@ _PLACES = {
     "radixa.lang.backends.engine": ("Engine",),
     "radixa.lang.backends.openai": ("OpenAI",),
     "radixa.lang.backends.anthropic": ("Anthropic",),
-    "radixa.lang.conversing": ("set_system_prompt", "retrieve"),
+    "radixa.lang.conversing": ("set_system_prompt",),
     "radixa.lang.viewing": ("enable_visualize_radix_tree",),
     "radixa.lang.client.conversations": ("PrefixCacheManager",),
     "radixa.lang.client.models": ("list_supported_models", "validate_model"),
     "radixa.lang.client.retries": ("robust_completion",),
+    "radixa.lang.client.retrieval": ("retrieve",),
     "radixa.lang.client.limits": ("check_rate_limit_status",),
 }  # fmt: skip
 _PLACE_OF = {name: module for module, names in _PLACES.items() for name in names}

@@ -14,7 +14,8 @@ from radixa.lang.client.conversations import PrefixCacheManager
 from radixa.lang.client.limits import check_rate_limit_status
 from radixa.lang.client.models import list_supported_models, validate_model
 from radixa.lang.client.retries import robust_completion
-from radixa.lang.conversing import retrieve, set_system_prompt
+from radixa.lang.client.retrieval import retrieve
+from radixa.lang.conversing import set_system_prompt
 from radixa.lang.default import flush_cache, get_server_info, set_default_backend
 from radixa.lang.function import Function, function
 from radixa.lang.viewing import enable_visualize_radix_tree

@@ -6,13 +6,14 @@ from radixa.bench.base import Cost, Measurement, Mode, Report, RequestSpec, Run
 from radixa.core.base import Message
 
 
-def some_run(mode: Mode, cached: int, ttft: float) -> Run:
+def some_run(mode: Mode, cached: int | None, ttft: float) -> Run:
     """Ten requests of 100 prompt tokens; the n-th takes n times `ttft` to its first token."""
     spec = RequestSpec("t", 0, (Message("user", "hello"),), 8)
     return Run(
         mode,
         tuple(
-            Measurement(spec, "answer", 100, cached, 100 - cached, 8, n * ttft, n * ttft + 0.1) for n in range(1, 11)
+            Measurement(spec, "answer", 100, cached, 100 - (cached or 0), 8, n * ttft, n * ttft + 0.1)
+            for n in range(1, 11)
         ),
         seconds=4.0 if cached else 8.0,
     )

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import io
+import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -92,17 +94,45 @@ def test_page() -> None:
     assert "http" not in markup
 
 
+def pictures(markup: str) -> list[ET.Element]:
+    return [ET.fromstring("<svg" + part.split("</svg>")[0] + "</svg>") for part in markup.split("<svg")[1:]]
+
+
 def test_pictures_are_in_their_frame() -> None:
-    markup = page([some_report()])
-    pictures = ["<svg" + part.split("</svg>")[0] + "</svg>" for part in markup.split("<svg")[1:]]
-    assert len(pictures) == 2
-    for picture in pictures:
-        root = ET.fromstring(picture)
+    found = pictures(page([some_report()]))
+    assert len(found) == 4
+    for root in found:
         width, height = (float(side) for side in root.attrib["viewBox"].split()[2:])
         for mark in root:
             for name in ("x", "cx", "x1", "x2"):
                 assert 0 <= float(mark.attrib.get(name, 0)) + float(mark.attrib.get("width", 0)) <= width
             for name in ("y", "cy", "y1", "y2"):
                 assert 0 <= float(mark.attrib.get(name, 0)) <= height
-    dots = [mark for mark in ET.fromstring(pictures[1]) if mark.tag == "circle"]
-    assert len(dots) == 20
+            for x, y in re.findall(r"M([\d.]+) ([\d.]+)", mark.attrib.get("d", "")):
+                assert 0 <= float(x) <= width
+                assert 0 <= float(y) <= height
+
+
+def test_what_the_pictures_show() -> None:
+    hits, computed, cost, first = pictures(page([some_report()]))
+    possible, hit = (float(mark.attrib["width"]) for mark in hits if mark.tag == "rect")
+    assert hit / possible == pytest.approx(0.9 / 0.91, abs=0.001)
+    assert "90.0 % of 91.0 %" in [mark.text for mark in hits]
+    none, reuse = (float(mark.attrib["width"]) for mark in computed if mark.tag == "rect")
+    assert reuse / none == pytest.approx(0.1, abs=0.001)
+    widths = {mark.attrib["class"]: float(mark.attrib["width"]) for mark in cost if mark.tag == "rect"}
+    assert widths["reuse"] / widths["none"] == pytest.approx(0.19, abs=0.001)
+    assert widths["reuse answers"] / widths["none answers"] == pytest.approx(29 / 110, abs=0.001)
+    paths = {mark.attrib["class"]: mark.attrib["d"] for mark in first if mark.tag == "path"}
+    assert [paths[f"{name} dots"].count("h0") for name in ("none", "reuse")] == [10, 10]
+    # Each curve ends at the top, when all requests have had their first token.
+    for name in ("none", "reuse"):
+        heights = [float(y) for y in re.findall(r"V([\d.]+)", paths[f"{name} curve"])]
+        assert heights == sorted(heights, reverse=True)
+        assert heights[-1] == 4.0
+
+
+def test_a_page_of_many_requests_stays_small() -> None:
+    runs = [replace(run, measurements=run.measurements * 60) for run in (some_report().reuse, some_report().force_miss)]
+    report = replace(some_report(), reuse=runs[0], force_miss=runs[1])
+    assert len(page([report] * 7)) < 300_000

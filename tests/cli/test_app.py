@@ -24,15 +24,17 @@ COMMANDS = (
     "bench",
     "replay",
     "tree",
+    "top",
     "explain",
     "pull",
     "models",
     "keys",
     "accounts",
     "usage",
+    "docs",
     "config",
 )
-HEAVY = ("torch", "numpy", "transformers", "sqlalchemy", "uvicorn", "aiohttp", "rich", "asyncio", "msgspec")
+HEAVY = ("torch", "numpy", "transformers", "sqlalchemy", "uvicorn", "aiohttp", "rich", "textual", "asyncio", "msgspec")
 
 
 def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from radixa.viewer.facts import Facts
 from tests.bench.reports import some_report
 
 from .conftest import Radixa
@@ -75,6 +76,25 @@ def test_several_scenarios_are_a_list(radixa: Radixa, asked: Asked) -> None:
     assert (asked.plan["size"], asked.plan["sized_by"]) == ("full", "other")
 
 
+def test_programs_are_scenarios_too(radixa: Radixa, asked: Asked) -> None:
+    radixa("bench", "fewshot", "tree-of-thought", "shared-prefix", "sharegpt-like", "all")
+    assert asked.names == ("fewshot", "tree-of-thought", "shared-prefix", "sharegpt-like", "chatbot", "rag", "agent")
+    wrong = radixa("bench", "fewshot", "few-shot")
+    assert wrong.code == 2
+    assert "sharegpt-like and all" in " ".join(wrong.err.split())
+
+
+def test_the_report_is_a_page_where_asked(radixa: Radixa, asked: Asked, tmp_path: Path) -> None:
+    file = tmp_path / "new" / "report.html"
+    assert radixa("bench", "rag", "fewshot", "--html", str(file)).code == 0
+    assert "The fewshot &lt;case&gt;" in file.read_text()
+    (tmp_path / "file").write_text("")
+    asked.names = ()
+    wrong = radixa("bench", "rag", "--html", str(tmp_path / "file" / "report.html"))
+    assert (wrong.code, asked.names) == (1, ())
+    assert "expected a folder that can be made and written" in wrong.err
+
+
 def test_a_server_of_any_make(radixa: Radixa, asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RADIXA_BASE_URL", "http://example.invalid/v1")
     monkeypatch.setenv("RADIXA_API_KEY", "sk-1")
@@ -90,7 +110,11 @@ def test_demo_leaves_three_files(radixa: Radixa, asked: Asked, monkeypatch: pyte
         node = {"id": 1, "parent": 0, "tokens": 5, "text": "kept", "hits": 1, "last_use": 0.0, "locked": False}
         return {"data": [node]}
 
+    async def facts_of(url: str, api_key: str | None) -> Facts:
+        return {"bytes_per_token": 1024, "capacity": 100}
+
     monkeypatch.setattr("radixa.cli.tree.fetch", fetch)
+    monkeypatch.setattr("radixa.cli.tree.facts_of", facts_of)
     found = radixa("demo")
     assert found.code == 0
     assert asked.options == {"sandbox": True, "flush": False}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from radixa.bench.client import Answer
-from radixa.cli.chat import dollars, summary
+from radixa.cli.chat import summary
 from tests.bench.fakes import FakeServer, WordTokenizer, serving
 
 from .conftest import Radixa
@@ -44,7 +44,7 @@ def test_a_conversation(radixa: Radixa, server: FakeServer, monkeypatch: pytest.
     lines = found.err.splitlines()
     assert lines[0] == f"fake at {server.url}"
     assert lines[1].startswith("0 of ")
-    assert " prompt tokens cached, first token after " in lines[1]
+    assert " prompt tokens cached, 4 tokens answered, first token after " in lines[1]
     assert not lines[2].startswith("0 of ")
     bodies = server.bodies
     assert [len(body["messages"]) for body in bodies] == [2, 4, 2]  # type: ignore[arg-type]
@@ -61,13 +61,18 @@ def test_an_answer_is_shown_and_not_obeyed(radixa: Radixa, server: FakeServer, m
 def test_what_it_cost_is_said_where_the_server_knows() -> None:
     answer = Answer(started=1.0, first_token=1.25, ended=2.0)
     answer.usage = {
-        "prompt_tokens": 100,
+        "prompt_tokens": 1100,
         "prompt_tokens_details": {"cached_tokens": 80},
         "radixa": {"cost_usd": 0.0000121, "saved_usd": 0.000030240},
     }
-    assert summary(answer) == (
-        "80 of 100 prompt tokens cached, first token after 250 ms, cost $0.0000121, saved $0.00003024"
-    )
-    answer.usage["radixa"]["cost_usd"] = None
-    assert "cost" not in summary(answer)
-    assert dollars(0) == "0"
+    figures = "80 of 1,100 prompt tokens cached, 0 tokens answered, first token after 250 ms"
+    assert summary(answer) == f"{figures}, cost $0.0000121, saved $0.00003024"
+    answer.usage["completion_tokens"] = 7
+    answer.usage["radixa"] = {"cost_usd": 0, "saved_usd": 0.0}
+    assert summary(answer) == f"{figures.replace(' 0 ', ' 7 ')}, cost $0, saved $0"
+    answer.usage["radixa"] = {"cost_usd": None, "saved_usd": None}
+    assert summary(answer).endswith("250 ms, price unknown")
+    del answer.usage["radixa"]
+    assert summary(answer).endswith("250 ms")
+    answer.usage = {"prompt_tokens": 1234}
+    assert summary(answer).startswith("1,234 prompt tokens, cached not reported, 0 tokens answered")

@@ -161,8 +161,9 @@ def test_a_conversation_says_why_not_more_was_cached() -> None:
     from radixa.cli.chat import summary
 
     told = Answer(started=1.0, first_token=1.5)
-    told.usage = {"prompt_tokens": 9, "radixa": {"miss": {"reason": "evicted", "evicted_at": time.time() - 3}}}
-    assert summary(told).startswith("0 of 9 prompt tokens cached (the rest was evicted 3 s ago), first token")
+    miss = {"reason": "evicted", "evicted_at": time.time() - 3}
+    told.usage = {"prompt_tokens": 9, "cached_tokens": 0, "radixa": {"miss": miss}}
+    assert summary(told).startswith("0 of 9 prompt tokens cached (the rest was evicted 3 s ago), ")
     assert words({"reason": "diverged"}).short == "the rest differs from what is cached"
 
 

@@ -26,6 +26,7 @@ def test_what_there_is_without_a_server(radixa: Radixa, home: Path, monkeypatch:
     assert rows["gpt-4.1"]["limits"] == {"rpm": 500, "tpm": 150_000}
     assert rows["gpt-4.1"]["missing"] == "no key: set OPENAI_API_KEY"
     assert "missing" not in rows["deepseek-chat"]
+    assert "missing" not in rows["wordllama-l2-supercat-256"]
     shown = radixa("models").out
     assert "claude-3-5-sonnet" in shown
     assert "radixa pull fetches it" in shown
@@ -34,6 +35,12 @@ def test_what_there_is_without_a_server(radixa: Radixa, home: Path, monkeypatch:
     assert shown.split()[:2] == ["model", "provider"]
     assert "where its provider has a key" in shown
     assert "sk-mine" not in shown
+
+
+def test_a_package_that_is_not_there(radixa: Radixa, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("radixa.providers.wordllama.files.find_spec", lambda name: None)
+    rows = {row["id"]: row["radixa"] for row in json.loads(radixa("models", "--json").out)}
+    assert rows["wordllama-l2-supercat-256"]["missing"] == "no package: pip install 'radixa[embeddings]'"
 
 
 def test_entries_of_ones_own(radixa: Radixa, home: Path) -> None:

@@ -2,15 +2,13 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from radixa.cli.common import age
-from radixa.cli.tree import show
-from radixa.lang.tree_page import excerpt, page
+from radixa.viewer.lines import excerpt
 
 from .conftest import Radixa
 from .serving import served
@@ -26,99 +24,6 @@ NODES = [
     node(3, 1, 61, None),
     node(4, 0, 7, "alone"),
 ]
-
-
-class Reader(HTMLParser):
-    """Checks that elements close in order, and collects texts by depth of nesting."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.deepest = 0
-        self.texts: list[tuple[int, str]] = []
-        self.tags: set[str] = set()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        if tag != "meta":
-            self.open.append(tag)
-            self.deepest = max(self.deepest, self.open.count("details"))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if data.strip():
-            self.texts.append((self.open.count("details"), data.strip()))
-
-
-def read(markup: str) -> Reader:
-    reader = Reader()
-    reader.feed(markup)
-    reader.close()
-    assert reader.open == []
-    return reader
-
-
-def test_the_page_nests_as_the_tree_does() -> None:
-    reader = read(page(NODES, "http://x"))
-    depths = {text: depth for depth, text in reader.texts}
-    assert depths["You are <b>kind</b> & brief."] == 1
-    assert depths["How tall is it?"] == 2
-    assert depths["alone"] == 1
-    assert depths["in use"] == 2
-    assert "b" not in reader.tags
-    assert "4 nodes, 928 tokens" in page(NODES, "http://x")
-
-
-def test_what_keeps_a_node_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    kept = node(1, 0, 8, "rules") | {"pin": True, "priority": True, "expiry": 59.7, "role": "system"}
-    kept["session_id"] = "<b>\x1b[2J"
-    expected = ["pinned", "high priority", "kept 60 s", "system", "session <b>␛[2J"]
-    reader = read(page([kept], "http://x"))
-    assert [text for _, text in reader.texts if text in expected] == expected
-    show([kept], "http://x")
-    assert ", ".join(expected) in capsys.readouterr().out
-
-
-def test_the_page_needs_nothing_else() -> None:
-    markup = page(NODES, "http://x")
-    assert "<script" not in markup
-    assert "src=" not in markup
-    assert "<link" not in markup
-    assert "prefers-color-scheme: dark" in markup
-
-
-def test_a_deep_tree() -> None:
-    depth = 3_000
-    reader = read(page([node(i, i - 1, 1, f"t{i}") for i in range(1, depth + 1)], "http://x"))
-    assert reader.deepest == depth
-
-
-def test_nodes_whose_parent_was_left_out_are_shown() -> None:
-    assert (1, "orphan") in read(page([node(9, 8, 4, "orphan")], "http://x")).texts
-
-
-def test_an_empty_cache() -> None:
-    assert "The cache is empty." in page([], "http://x")
-
-
-def test_as_text(capsys: pytest.CaptureFixture[str]) -> None:
-    show(NODES, "http://x")
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "http://x: 4 nodes, 928 tokens"
-    assert lines[1].startswith("├── 800 tokens, 3 hits, 5 s ago")
-    assert lines[2].startswith("│   ├── 60 tokens")
-    assert "How tall is it?" in lines[2]
-    assert lines[4].startswith("└── 7 tokens")
-
-
-def test_prompts_are_shown_and_not_obeyed(capsys: pytest.CaptureFixture[str]) -> None:
-    show([node(1, 0, 5, "[/x] \x1b]0;title\x07 :key:")], "http://[::1]:8000")
-    found = capsys.readouterr().out
-    assert "[/x] ␛]0;title␇ :key:" in found
-    assert found.startswith("http://[::1]:8000: 1 nodes")
-    assert "\x1b" not in found
 
 
 def test_excerpts_show_both_ends() -> None:

@@ -13,11 +13,12 @@ import pytest
 import pytest_asyncio
 
 from radixa.core.base import SamplingParams
-from radixa.core.errors import EngineUnavailable, ModelError
+from radixa.core.errors import EngineUnavailable, ModelError, NotFound
 from radixa.engine.base import EngineInfo, EngineOutput, EngineRequest, EngineSettings, TreeQuery
 from radixa.engine.child import ChildConnection
 from radixa.engine.client import EngineClient, start_engine
 from radixa.engine.messages import FromEngine, Ready, ToEngine
+from radixa.radix import Keep
 
 if TYPE_CHECKING:
     from radixa.models.base import ModelFolder
@@ -191,3 +192,21 @@ async def test_a_folder_too_long_for_a_socket_is_said_and_left_clean(
     with pytest.raises(EngineUnavailable, match="could not be started"):
         await start_engine(settings(smollm2))
     assert list(deep.iterdir()) == []
+
+
+async def test_what_happens_in_the_tree_is_told_across_processes(child: EngineClient, smollm2: ModelFolder) -> None:
+    await child.flush()
+    await child.changes()
+    await collect(child, question(smollm2, "told", 4))
+    told = await child.changes()
+    assert sum(len(node.token_ids) for node in told.nodes) >= len(question(smollm2, "told").token_ids)
+    assert told.locked == []
+    last = told.nodes[-1]
+    path = await child.node(last.id)
+    assert path[-1].token_ids == last.token_ids
+    assert all(node.keep == Keep(pin=True) for node in await child.keep(last.id, None, Keep(pin=True)))
+    assert {touch.id for touch in (await child.changes()).touches} == {node.id for node in path}
+    await child.flush()
+    assert {gone.id for gone in (await child.changes()).removals} >= {node.id for node in path}
+    with pytest.raises(NotFound, match="no such node"):
+        await child.node(last.id)

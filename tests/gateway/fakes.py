@@ -11,12 +11,22 @@ from time import monotonic
 from typing import Any
 
 from radixa.core.base import Explanation, FinishReason, Message, TokenLogprob, Usage
-from radixa.core.errors import EngineUnavailable, InvalidRequest, RadixaError
+from radixa.core.errors import EngineUnavailable, InvalidRequest, NotFound, RadixaError
 from radixa.core.tokens import count, pack, unpack
-from radixa.engine.base import EngineInfo, EngineOutput, EngineRequest, EngineStats, Flushed, TreePage, TreeQuery
+from radixa.engine.base import (
+    Changes,
+    EngineInfo,
+    EngineOutput,
+    EngineRequest,
+    EngineStats,
+    Flushed,
+    TreePage,
+    TreeQuery,
+)
+from radixa.engine.watching import Watching
 from radixa.gateway.app import App
 from radixa.kv.radix_cache import RadixCache
-from radixa.radix import Keep, Origin, Span
+from radixa.radix import Keep, Node, NodeView, Origin, Span, view
 
 VOCAB = 257
 EOS = 256
@@ -88,7 +98,8 @@ class FakeEngine:
     cached_tokens: int = 0
 
     def __post_init__(self) -> None:
-        self.cache = RadixCache(self.capacity, clock=self.clock)
+        self.watching = Watching()
+        self.cache = RadixCache(self.capacity, listeners=(self.watching,), clock=self.clock)
 
     @property
     def info(self) -> EngineInfo:
@@ -156,6 +167,23 @@ class FakeEngine:
         self, namespace: str | None = None, *, session: str | None = None, prefix: bytes | None = None
     ) -> Flushed:
         return Flushed(sum(self.cache.flushing(namespace, session, prefix)))
+
+    async def changes(self) -> Changes:
+        return self.watching.changes(self.clock(), self.cache.locked())
+
+    async def node(self, number: int, namespace: str | None = None) -> list[NodeView]:
+        path = self._path(number, namespace)
+        return [view(node, node.parent.id if node.parent else 0, self.clock()) for node in path]
+
+    async def keep(self, number: int, namespace: str | None, keep: Keep | None) -> list[NodeView]:
+        self.cache.keep(self._path(number, namespace)[-1], keep)
+        return await self.node(number, namespace)
+
+    def _path(self, number: int, namespace: str | None) -> list[Node[Any]]:
+        for node in self.cache.find(number, namespace):
+            if node is not None:
+                return node.path()
+        raise NotFound("There is no such node in the tree any more.", param="id")
 
     async def close(self) -> None:
         self.closed = True

@@ -72,10 +72,18 @@ def test_only_providers_that_can_be_asked_offer_anything() -> None:
 def test_the_sandbox_answers_for_everybody() -> None:
     found = catalogue(*shipped(), sandbox=True)
     offers = found.offers()
-    assert [offer.id for offer in offers[1:]] == [entry.id for entry in shipped()]
+    assert [offer.id for offer in offers[1:]] == [entry.id for entry in shipped() if entry.provider != "wordllama"]
     assert {offer.served_by for offer in offers} == {offer.target for offer in offers} == {"own"}
     assert all(offer.embedded for offer in offers)
     assert found.resolve("gemini-2.0-flash").provider == "gemini"
+
+
+def test_the_sandbox_does_not_stand_in_for_a_provider_of_this_server() -> None:
+    entry = ModelEntry("vectors", "wordllama", "wordllama-l2-supercat-256")
+    found = catalogue(entry, sandbox=True, available=lambda provider: None).resolve("vectors")
+    assert (found.embedded, found.served_by) == (False, "wordllama-l2-supercat-256")
+    without = catalogue(entry, sandbox=True, available=lambda provider: Missing("no package", "pip install it"))
+    assert without.missing("vectors") == "no package for vectors: pip install it"
 
 
 def test_without_an_engine() -> None:

@@ -19,6 +19,8 @@ from radixa.gateway.catalogue import Catalogue, Missing, entries_with, offers, s
 from radixa.gateway.state import Gateway
 from radixa.kv.tiers.base import TierStats
 from radixa.providers.local.provider import LocalProvider
+from radixa.providers.wordllama.base import MODEL as VECTORS
+from radixa.providers.wordllama.base import MOST_TOKENS
 from radixa.store.sql import SqlStore
 from tests.gateway.conftest import Build, World
 from tests.gateway.fakes import ByteTokenizer, FakeEngine, PlainTemplate
@@ -158,7 +160,7 @@ async def test_hits_are_counters_that_only_grow(world: World) -> None:
 async def test_models_with_their_prices(world: World) -> None:
     body = (await world.client.get("/v1/models")).json
     assert body["object"] == "list"
-    own, *others = body["data"]
+    own, *others, vectors = body["data"]
     assert own == {
         "id": "fake-model",
         "object": "model",
@@ -193,6 +195,10 @@ async def test_models_with_their_prices(world: World) -> None:
             "shutdown_date": shutdown,
         }
         assert (await world.client.get(f"/v1/models/{name}")).json == model
+    # The sandbox does not answer for this one: it is no upstream's.
+    assert vectors["id"] == vectors["radixa"]["served_by"] == VECTORS
+    assert vectors["radixa"]["prices_usd_per_mtok"] == own["radixa"]["prices_usd_per_mtok"]
+    assert vectors["radixa"]["context"] == MOST_TOKENS
 
 
 async def test_prices_are_written_as_people_write_them(world: World) -> None:
@@ -200,9 +206,9 @@ async def test_prices_are_written_as_people_write_them(world: World) -> None:
     assert '"prices_usd_per_mtok":{"input":0.42,"cached_input":0.042,"cache_write":0.42,"output":0.42}' in body
 
 
-async def test_without_sandbox_only_the_own_model_is_offered(build: Build) -> None:
+async def test_without_sandbox_only_what_this_server_answers_itself_is_offered(build: Build) -> None:
     world = build(sandbox=False)
-    assert [model["id"] for model in (await world.client.get("/v1/models")).json["data"]] == ["fake-model"]
+    assert [model["id"] for model in (await world.client.get("/v1/models")).json["data"]] == ["fake-model", VECTORS]
     missing = await world.client.get("/v1/models/gpt-4.1")
     assert (missing.status, missing.error["code"]) == (404, "model_not_found")
     assert (await world.client.chat()).status == 200
@@ -219,7 +225,7 @@ async def test_an_operators_entries(build: Build) -> None:
     world = build(sandbox=False, models=entries)
     models = {model["id"]: model["radixa"] for model in (await world.client.get("/v1/models")).json["data"]}
     # A provider that is the engine itself needs no sandbox; the engine's own model may be given a price.
-    assert list(models) == ["fake-model", "house/model", "unpriced"]
+    assert list(models) == ["fake-model", VECTORS, "house/model", "unpriced"]
     assert models["house/model"]["limits"] == {"rpm": 5, "tpm": None}
     assert models["house/model"]["context"] == 500
     assert models["unpriced"]["prices_usd_per_mtok"] is None
@@ -273,5 +279,8 @@ def test_cached_input_is_the_providers_share_of_the_list_price() -> None:
     share = {"openai": 0.25, "deepseek": 0.1, "anthropic": 0.1, "gemini": 0.1}
     for entry in shipped():
         (prices,) = entry.prices
+        if entry.id == VECTORS:
+            assert (prices.input, prices.output) == (0, 0)
+            continue
         assert prices.cached_input == pytest.approx(prices.input * share[entry.provider])
         assert prices.cache_write == prices.output == prices.input

@@ -159,6 +159,15 @@ def test_litellm(python: Path, server: Live) -> None:
     assert found["stream_with_usage"] == [text, [prompt, prompt - 1]]
 
 
+def test_the_example(python: Path, server: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RADIXA_BASE_URL", server.url)
+    monkeypatch.setenv("RADIXA_API_KEY", KEY)
+    code = (Path(__file__).parents[2] / "examples" / "llama_index_chat.py").read_text("utf-8")
+    cached = [int(count) for count in re.findall(r"(\d+) of them cached", run(python, code))]
+    assert len(cached) == 3
+    assert cached[0] < cached[1] < cached[2]
+
+
 @pytest.mark.parametrize("client", ["LlamaIndex", "LiteLLM"])
 def test_the_documents_examples(python: Path, server: Live, client: str) -> None:
     (block,) = blocks(client, "py")

@@ -32,13 +32,19 @@ def test_migrations_make_the_tables_that_the_code_uses(store: SqlStore) -> None:
     from alembic.migration import MigrationContext
 
     import radixa.store.catalogue
+    import radixa.store.documents.schema
     import radixa.store.ledger.schema
     from radixa.store.schema import metadata
 
+    def ours(name: str | None, kind: str, _: object) -> bool:
+        """Not what finds words in passages: SQLAlchemy knows no FTS5, and no index of an expression."""
+        return not (name or "").startswith(("passages_words", "passages_parts"))
+
     assert radixa.store.catalogue.models.metadata is metadata
+    assert radixa.store.documents.schema.passages.metadata is metadata
     assert radixa.store.ledger.schema.ledger.metadata is metadata
     with store._engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "include_name": ours})
         assert compare_metadata(context, metadata) == []
 
 

@@ -1,7 +1,8 @@
 """What a scenario is, what is measured of it, and what a report holds.
 
-A scenario is data: threads of user turns. The runner asks them, feeds the real answers back, and records every request,
-so that the same requests can be asked again of a server that reuses nothing.
+A scenario is data: threads of user turns, or a program of the front-end language and its arguments. It is asked, the
+real answers are fed back, and every request is recorded, so that the same requests can be asked again of a server that
+reuses nothing. What a server does not report is None here and "not reported" on paper.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from radixa.core.base import Message
+from radixa.lang.function import Function
 
 Mode = Literal["reuse", "force-miss"]
 
@@ -55,12 +57,25 @@ class Scenario:
 
 
 @dataclass(frozen=True, slots=True)
+class Programs:
+    """A program of the front-end language, run once for each of a batch of arguments, side by side."""
+
+    name: str
+    title: str
+    program: Function
+    batch: tuple[dict[str, Any], ...]
+    requests: int
+    """How many answers all of them ask for together."""
+
+
+@dataclass(frozen=True, slots=True)
 class RequestSpec:
     """One request as it is sent: the whole conversation up to and including this turn."""
 
     thread: str
+    """Of a program's request: the scenario's name."""
     turn: int
-    """Counted from 0 within the thread."""
+    """Counted from 0 within the thread; of a program's request, in the order of sending."""
     messages: tuple[Message, ...]
     max_tokens: int
 
@@ -72,7 +87,8 @@ class Measurement:
     request: RequestSpec
     answer: str
     prompt_tokens: int
-    cached_tokens: int
+    cached_tokens: int | None
+    """None where the server does not report it."""
     cache_write_tokens: int
     completion_tokens: int
     ttft: float
@@ -92,25 +108,27 @@ class Run:
         return sum(m.prompt_tokens for m in self.measurements)
 
     @property
-    def cached_tokens(self) -> int:
-        return sum(m.cached_tokens for m in self.measurements)
+    def cached_tokens(self) -> int | None:
+        """None where a request's are not reported."""
+        reported = [m.cached_tokens for m in self.measurements if m.cached_tokens is not None]
+        return sum(reported) if len(reported) == len(self.measurements) else None
 
     @property
     def cache_write_tokens(self) -> int:
         return sum(m.cache_write_tokens for m in self.measurements)
 
     @property
-    def computed_tokens(self) -> int:
+    def computed_tokens(self) -> int | None:
         """Prompt tokens that went through the model."""
-        return self.prompt_tokens - self.cached_tokens
+        return None if self.cached_tokens is None else self.prompt_tokens - self.cached_tokens
 
     @property
     def completion_tokens(self) -> int:
         return sum(m.completion_tokens for m in self.measurements)
 
     @property
-    def hit_rate(self) -> float:
-        return self.cached_tokens / self.prompt_tokens
+    def hit_rate(self) -> float | None:
+        return None if self.cached_tokens is None else self.cached_tokens / self.prompt_tokens
 
     @property
     def tokens_per_second(self) -> float:
@@ -125,10 +143,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Integer nano-dollars of a run at one model's prices."""
+    """Integer nano-dollars of a run at one model's prices; None where they depend on what is not reported."""
 
-    prompt: int
-    total: int
+    prompt: int | None
+    total: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +166,12 @@ class Report:
     force_miss_cost: Cost
 
     @property
-    def prompt_cost_saved(self) -> float:
-        return 1 - self.reuse_cost.prompt / self.force_miss_cost.prompt
+    def prompt_cost_saved(self) -> float | None:
+        return saved(self.force_miss_cost.prompt, self.reuse_cost.prompt)
 
     @property
-    def total_cost_saved(self) -> float:
-        return 1 - self.reuse_cost.total / self.force_miss_cost.total
+    def total_cost_saved(self) -> float | None:
+        return saved(self.force_miss_cost.total, self.reuse_cost.total)
 
     @property
     def ttft_saved(self) -> float:
@@ -165,21 +183,39 @@ class Report:
         return 1 - self.reuse.seconds / self.force_miss.seconds
 
     def as_json(self) -> dict[str, Any]:
-        """The figures, times in milliseconds, shares between 0 and 1, savings in percent, costs in dollars."""
+        """The figures, times in milliseconds, shares between 0 and 1, savings in percent, costs in dollars; null for
+        what is not reported."""
         return {
             "scenario": self.scenario,
             "model": self.model,
             "priced_as": self.priced_as,
             "requests": len(self.reuse.measurements),
-            "hit_rate": round(self.reuse.hit_rate, 4),
+            "hit_rate": _rounded(self.reuse.hit_rate, 4),
             "bound": round(self.bound, 4),
-            "cost_saved_percent": round(100 * self.prompt_cost_saved, 2),
-            "total_cost_saved_percent": round(100 * self.total_cost_saved, 2),
-            "ttft_saved_percent": round(100 * self.ttft_saved, 2),
-            "time_saved_percent": round(100 * self.time_saved, 2),
+            "cost_saved_percent": _percent(self.prompt_cost_saved),
+            "total_cost_saved_percent": _percent(self.total_cost_saved),
+            "ttft_saved_percent": _percent(self.ttft_saved),
+            "time_saved_percent": _percent(self.time_saved),
             "reuse": _run_json(self.reuse, self.reuse_cost),
             "force_miss": _run_json(self.force_miss, self.force_miss_cost),
         }
+
+
+def saved(off: float | None, on: float | None) -> float | None:
+    """The share of a figure without reuse that reuse spares; None where one of them is not reported."""
+    return None if on is None or off is None else 1 - on / off
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else round(100 * share, 2)
+
+
+def _dollars(nano: int | None) -> float | None:
+    return None if nano is None else nano / 1e9
 
 
 def _run_json(run: Run, cost: Cost) -> dict[str, Any]:
@@ -188,8 +224,8 @@ def _run_json(run: Run, cost: Cost) -> dict[str, Any]:
         "cached_tokens": run.cached_tokens,
         "prompt_tokens_computed": run.computed_tokens,
         "completion_tokens": run.completion_tokens,
-        "prompt_cost_usd": cost.prompt / 1e9,
-        "total_cost_usd": cost.total / 1e9,
+        "prompt_cost_usd": _dollars(cost.prompt),
+        "total_cost_usd": _dollars(cost.total),
         "ttft_p50_ms": round(1000 * run.ttft(50), 1),
         "ttft_p95_ms": round(1000 * run.ttft(95), 1),
         "tokens_per_second": round(run.tokens_per_second, 1),

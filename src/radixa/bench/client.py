@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from radixa.core.addresses import root_url
 from radixa.core.base import Message
 from radixa.core.errors import CallFailed
+from radixa.core.refusals import reason
+from radixa.lang.usage import cached_tokens
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
@@ -44,12 +46,13 @@ class Answer:
         return (self.ended if self.first_token is None else self.first_token) - self.started
 
     @property
-    def cached_tokens(self) -> int:
-        details = self.usage.get("prompt_tokens_details") or {}
-        return int(details.get("cached_tokens") or 0)
+    def cached_tokens(self) -> int | None:
+        """None where the server does not say."""
+        return cached_tokens(self.usage)
 
     @property
     def cache_write_tokens(self) -> int:
+        """0 where the server does not say: it bills no writes then."""
         details = self.usage.get("prompt_tokens_details") or {}
         return int(details.get("cache_write_tokens") or 0)
 
@@ -65,6 +68,10 @@ class Client:
     async def get(self, path: str, **query: str | int) -> Any:
         """The JSON that a GET of `path` (from the root: `/v1/models`) answers."""
         return await self._json("GET", path, params=query)
+
+    async def text(self, path: str) -> str:
+        """What a GET of `path` answers, as it is."""
+        return await self._text("GET", path)
 
     async def delete(self, path: str, **query: str | int) -> Any:
         return await self._json("DELETE", path, params=query)
@@ -119,7 +126,7 @@ class Client:
         except ValueError as error:
             raise CallFailed(f"{self.url} sent a piece of a stream that is not JSON: {data[:80]!r}") from error
         if chunk.get("error"):
-            raise CallFailed(f"{self.url}: {_reason(chunk)}")
+            raise CallFailed(f"{self.url}: {reason(data)}")
         answer.model = chunk.get("model") or answer.model
         answer.usage = chunk.get("usage") or answer.usage
         text = ""
@@ -131,9 +138,12 @@ class Client:
         answer.text += text
         return bool(text)
 
-    async def _json(self, method: str, path: str, **keywords: Any) -> Any:
+    async def _text(self, method: str, path: str, **keywords: Any) -> str:
         async with self._request(method, path, **keywords) as response:
-            text = await response.text()
+            return await response.text()
+
+    async def _json(self, method: str, path: str, **keywords: Any) -> Any:
+        text = await self._text(method, path, **keywords)
         try:
             return json.loads(text)
         except ValueError as error:
@@ -149,7 +159,7 @@ class Client:
             ) as response:
                 if response.status >= 400:
                     raise CallFailed(
-                        f"{self.url}{path}: {response.status} {_reason(await response.text())}",
+                        f"{self.url}{path}: {response.status} {reason(await response.text())}",
                         answered=response.status,
                     )
                 yield response
@@ -170,13 +180,3 @@ async def connect(url: str, api_key: str | None = None) -> AsyncIterator[Client]
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
         yield Client(session, url, api_key)
-
-
-def _reason(body: str | Mapping[str, Any]) -> str:
-    """The message of an OpenAI-shaped error body, else the body's beginning."""
-    try:
-        found = json.loads(body) if isinstance(body, str) else body
-        error = found["error"]
-        return str(error["message"] if isinstance(error, Mapping) else error)
-    except (ValueError, KeyError, TypeError):
-        return " ".join(str(body).split())[:200]

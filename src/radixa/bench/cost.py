@@ -10,9 +10,11 @@ from radixa.core.money import TokenPrices, cost
 
 
 def run_cost(measurements: Iterable[Measurement], prices: TokenPrices) -> Cost:
-    """Each request billed as a server bills it, prompt alone and with its answer; nano-dollars."""
+    """Each request billed as a server bills it, prompt alone and with its answer."""
     prompt = total = 0
     for m in measurements:
+        if m.cached_tokens is None:
+            return Cost(None, None)
         usage = Usage(m.prompt_tokens, m.cached_tokens, m.cache_write_tokens, m.completion_tokens)
         total += cost(usage, prices) or 0
         prompt += cost(Usage(m.prompt_tokens, m.cached_tokens, m.cache_write_tokens, 0), prices) or 0

@@ -12,13 +12,16 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from radixa.bench.base import Mode, Report, Run, Scenario
+from radixa.bench.base import Mode, Programs, Report, Run, Scenario
 from radixa.bench.bound import bound
 from radixa.bench.client import Client, connect
 from radixa.bench.cost import run_cost
-from radixa.bench.runner import OpeningLine, run
-from radixa.bench.scenarios import WORKLOADS, SizeName
+from radixa.bench.programs import run_programs
+from radixa.bench.reported import completed
+from radixa.bench.runner import OpeningLine, run, sampling
+from radixa.bench.scenarios import SCENARIOS, SizeName
 from radixa.core.base import Message
 from radixa.core.config import ModelEntry
 from radixa.core.errors import CallFailed, ConfigError
@@ -30,6 +33,7 @@ from radixa.models.base import ChatTemplate, Tokenizer
 DEFAULT_MODEL = "smollm2"
 PRICED_AS = "deepseek-chat"
 _WARM_UP = "Count from one to ten in words, then from ten to one, and say which of the two was easier."
+_WARM_UP_TOKENS = 8
 _LINE_DIGITS = 12
 
 
@@ -61,7 +65,7 @@ def yardstick(model: str, progress: Progress) -> Yardstick:
 class Plan:
     """What to measure, and how its costs and bounds are found."""
 
-    scenarios: Sequence[Scenario]
+    scenarios: Sequence[Scenario | Programs]
     by: Yardstick
     priced_as: str
     prices: TokenPrices
@@ -77,10 +81,10 @@ def plan(
 
     prices = _prices(load().config.models)
     by = yardstick(sized_by, progress)
-    scenarios = []
+    scenarios: list[Scenario | Programs] = []
     for done, name in enumerate(names):
         progress("writing the requests", done, len(names))
-        scenarios.append(WORKLOADS[name].build(by.tokenizer, seed, size))
+        scenarios.append(SCENARIOS[name].build(by.tokenizer, seed, size))
     progress("writing the requests", len(names), len(names))
     return Plan(scenarios, by, PRICED_AS, prices, concurrency, progress)
 
@@ -154,18 +158,16 @@ async def _run_all(
         for index, scenario in enumerate(plan.scenarios):
             if flush or (line is None and not runs):
                 await client.delete("/v1/cache")
-            runs.append(
-                await run(
-                    client,
-                    name,
-                    scenario,
-                    mode,
-                    concurrency=plan.concurrency,
-                    recorded=recorded[index] if recorded else None,
-                    opening_line=line,
-                    progress=plan.progress,
-                )
-            )
+            how: dict[str, Any] = {
+                "concurrency": plan.concurrency,
+                "recorded": recorded[index] if recorded else None,
+                "opening_line": line,
+                "progress": plan.progress,
+            }
+            if isinstance(scenario, Programs):
+                runs.append(await run_programs(client, name, scenario, mode, **how))
+            else:
+                runs.append(await run(client, name, scenario, mode, **how))
         return name, runs
 
 
@@ -173,7 +175,7 @@ async def _warm_up(client: Client, model: str, concurrency: int) -> None:
     """A few requests about something else: first-use work is done before anything is timed."""
     message = [Message("user", _WARM_UP)]
     answers = await asyncio.gather(
-        *(client.complete(model, message, max_tokens=8, temperature=0) for _ in range(concurrency))
+        *(client.complete(model, message, **sampling(model, _WARM_UP_TOKENS)) for _ in range(concurrency))
     )
     if not all(answer.usage.get("prompt_tokens") for answer in answers):
         raise CallFailed(f"{client.url} reports no usage in its streams, so nothing can be measured there")
@@ -197,6 +199,7 @@ def _reports(plan: Plan, model: str, reused: Sequence[Run], missed: Sequence[Run
     reports = []
     for done, (scenario, on, off) in enumerate(zip(plan.scenarios, reused, missed, strict=True)):
         plan.progress("computing the bound", done, len(reused))
+        on, off = completed(on, off)
         reports.append(
             Report(
                 scenario=scenario.name,

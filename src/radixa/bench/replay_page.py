@@ -11,7 +11,8 @@ from radixa.bench.replay_curves import BELADY, INFINITE, Curve, curves, place
 
 _WIDTH, _HEIGHT = 720, 360
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 150, 16, 40
-_COLOURS = ("#0b6e99", "#c2410c", "#4d7c0f", "#7e22ce", "#b91c1c", "#0f766e")
+_COLOURS = ("#1d87b8", "#d9622b", "#62941f", "#9d54e0", "#d64545", "#1a948a")
+"""Of policies, seen on a light page and on a dark one."""
 _BOUNDS = {BELADY: "#6b7280", INFINITE: "#9ca3af"}
 
 _PAGE = Template("""<!doctype html>
@@ -20,11 +21,15 @@ _PAGE = Template("""<!doctype html>
 <meta name="viewport" content="width=device-width">
 <title>Radixa replay: $name</title>
 <style>
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 760px; padding: 0 1rem; color: #1f2937; }
+:root { color-scheme: light dark; --paper: #ffffff; --ink: #1f2937; --line: #e5e7eb; }
+@media (prefers-color-scheme: dark) { :root { --paper: #121614; --ink: #e3e8e4; --line: #2d3632; } }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 760px; padding: 0 1rem; color: var(--ink);
+  background: var(--paper); }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid #e5e7eb; }
+th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child { text-align: left; }
-svg { width: 100%; height: auto; margin: 1rem 0; } svg text { font: 12px system-ui, sans-serif; fill: #374151; }
+svg { width: 100%; height: auto; margin: 1rem 0; } svg text { font: 12px system-ui, sans-serif; fill: var(--ink); }
+svg .axis { stroke: var(--line); }
 </style>
 <h1>$name</h1>
 <p>$requests requests, $tokens prompt tokens. An infinite cache hits $bound; Belady's rate is that of a cache of the
@@ -67,7 +72,7 @@ def svg(drawn: Sequence[Curve]) -> str:
     for step in range(5):
         rate = top * step / 4
         parts.append(
-            f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y(rate):.1f}" y2="{y(rate):.1f}" stroke="#e5e7eb"/>'
+            f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y(rate):.1f}" y2="{y(rate):.1f}" class="axis"/>'
             f'<text x="{_LEFT - 6}" y="{y(rate) + 4:.1f}" text-anchor="end">{rate:.0%}</text>'
         )
     parts += [

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from radixa.bench.base import Measurement, Mode, RequestSpec, Run, Scenario, Thread
 from radixa.bench.client import Client
 from radixa.core.base import Message
 from radixa.core.progress import Progress
+from radixa.lang.backends.openai import NEW_LIMIT
 
 OpeningLine = Callable[[RequestSpec], str]
 """A line to begin a request's prompt with."""
@@ -125,7 +126,7 @@ async def ask(client: Client, model: str, request: RequestSpec, line: str = "") 
     messages = list(request.messages)
     if line:
         messages[0] = Message(messages[0].role, f"{line}\n{messages[0].content}")
-    answer = await client.complete(model, messages, max_tokens=request.max_tokens, temperature=0)
+    answer = await client.complete(model, messages, **sampling(model, request.max_tokens))
     return Measurement(
         request=request,
         answer=answer.text,
@@ -136,3 +137,10 @@ async def ask(client: Client, model: str, request: RequestSpec, line: str = "") 
         ttft=answer.ttft,
         duration=answer.ended - answer.started,
     )
+
+
+def sampling(model: str, max_tokens: int) -> dict[str, Any]:
+    """The fields of a greedy answer; OpenAI's reasoning models take no temperature, and name the limit otherwise."""
+    if NEW_LIMIT.match(model):
+        return {"max_completion_tokens": max_tokens}
+    return {"max_tokens": max_tokens, "temperature": 0}

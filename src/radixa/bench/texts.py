@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import random
+import re
 from collections.abc import Iterable
+from functools import cache
 
 from radixa.bench.base import Codec
 from radixa.core.tokens import count, unpack
@@ -31,3 +34,22 @@ def fit(pieces: Iterable[str], tokens: int, codec: Codec, separator: str = " ") 
         if length < tokens:
             best = candidate
     return best
+
+
+def prose(chance: random.Random, tokens: int, codec: Codec) -> str:
+    """`tokens` tokens of English: sentences of the Python language reference, in an order that chance gives."""
+    # A sentence has more than one token, so there are enough of them. Most come in one piece, since each piece is
+    # tokenised with all before it.
+    chosen = chance.choices(_sentences(), k=tokens)
+    most = tokens // 16
+    return fit([" ".join(chosen[:most]), *chosen[most:]] if most else chosen, tokens, codec)
+
+
+@cache
+def _sentences() -> tuple[str, ...]:
+    """Whole sentences of plain words, each once, in the order in which they stand."""
+    from pydoc_data.topics import topics
+
+    text = " ".join(" ".join(topics[name].split()) for name in sorted(topics))
+    found = re.findall(r"(?<=[.!?] )[A-Z][A-Za-z ,'-]{30,160}[.!?](?= )", text)
+    return tuple(dict.fromkeys(found))

@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from radixa.cli.common import ApiKey, Json, Url, console, print_json, printable
-from radixa.cli.keys import ask
+from radixa.cli.common import ApiKey, Json, Url, ask, console, print_json, printable
 
 app = typer.Typer(no_args_is_help=True)
 

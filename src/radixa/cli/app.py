@@ -12,7 +12,23 @@ from typing import Annotated
 
 import typer
 
-from radixa.cli import accounts, bench, chat, config, demo, explain, keys, models, pull, replay, serve, tree, usage
+from radixa.cli import (
+    accounts,
+    bench,
+    chat,
+    config,
+    demo,
+    docs,
+    explain,
+    keys,
+    models,
+    pull,
+    replay,
+    serve,
+    top,
+    tree,
+    usage,
+)
 from radixa.cli.common import printable
 from radixa.core.errors import RadixaError
 
@@ -32,12 +48,14 @@ app.command("demo")(demo.demo)
 app.add_typer(bench.app, name="bench")
 app.command("replay")(replay.replay)
 app.command("tree")(tree.tree)
+app.command("top")(top.top)
 app.command("explain")(explain.explain)
 app.command("pull")(pull.pull)
 app.command("models")(models.models)
 app.add_typer(keys.app, name="keys")
 app.add_typer(accounts.app, name="accounts")
 app.command("usage")(usage.usage)
+app.add_typer(docs.app, name="docs")
 app.add_typer(config.app, name="config")
 
 

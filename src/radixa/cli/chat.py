@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from radixa.cli.common import DEFAULT_URL, ApiKey, Url, printable
+from radixa.cli.common import DEFAULT_URL, ApiKey, Url, dollars, printable
 from radixa.cli.misses import words
 
 if TYPE_CHECKING:
@@ -94,21 +94,20 @@ async def _answer(client: Client, model: str, messages: list[Message], wishes: d
 
 
 def summary(answer: Answer) -> str:
-    """Tokens cached and, where the server says so, why not more; time to the first token; what it cost and saved."""
+    """Tokens cached and, where the server says so, why not more; tokens answered; the first token; cost and saving."""
     prompt = int(answer.usage.get("prompt_tokens") or 0)
-    ours = answer.usage.get("radixa") or {}
-    why = f" ({words(ours['miss']).short})" if ours.get("miss") else ""
+    ours = answer.usage.get("radixa")
+    why = f" ({words(ours['miss']).short})" if ours and ours.get("miss") else ""
     parts = [
-        f"{answer.cached_tokens} of {prompt} prompt tokens cached{why}",
-        f"first token after {1000 * answer.ttft:.0f} ms",
+        f"{prompt:,} prompt tokens, cached not reported"
+        if answer.cached_tokens is None
+        else f"{answer.cached_tokens:,} of {prompt:,} prompt tokens cached{why}",
+        f"{int(answer.usage.get('completion_tokens') or 0):,} tokens answered",
+        f"first token after {1000 * answer.ttft:,.0f} ms",
     ]
-    if ours.get("cost_usd") is not None:
-        parts.append(f"cost ${dollars(ours['cost_usd'])}")
-    if ours.get("saved_usd") is not None:
-        parts.append(f"saved ${dollars(ours['saved_usd'])}")
+    # A server of another make says nothing of money; ours says null where it does not know the model's price.
+    if ours is not None:
+        amounts = {word: ours.get(name) for word, name in (("cost", "cost_usd"), ("saved", "saved_usd"))}
+        known = [f"{word} ${dollars(round(usd * 1e9))}" for word, usd in amounts.items() if usd is not None]
+        parts += known or ["price unknown"]
     return ", ".join(parts)
-
-
-def dollars(value: float) -> str:
-    """Nano-dollars are the smallest amount there is: no exponent, no trailing zeros."""
-    return f"{value:.9f}".rstrip("0").rstrip(".")

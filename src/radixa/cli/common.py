@@ -53,6 +53,28 @@ def print_json(value: Any) -> None:
     typer.echo(to_json(value))
 
 
+def ask(url: str, api_key: str | None, method: str, path: str, values: dict[str, Any]) -> Any:
+    """A server's answer to one request."""
+    import asyncio
+
+    from radixa.bench.client import connect
+
+    async def call() -> Any:
+        async with connect(url, api_key) as client:
+            if method == "POST":
+                return await client.post(path, values)
+            return await (client.get if method == "GET" else client.delete)(path, **values)
+
+    return asyncio.run(call())
+
+
+def dollars(nano: int | None) -> str:
+    """Nano-dollars as exact dollars; None is a price that is not known."""
+    from radixa.core.money import usd
+
+    return "unknown" if nano is None else usd(nano)
+
+
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
     """A bar per kind of work, drawn on stderr while the work runs; `progress(what, done, total)` moves it.

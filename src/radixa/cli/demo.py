@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from radixa.cli.common import console, progress_bars, to_json
+from radixa.cli.folders import check_folder
 
 TREE_PAGE = "radix_cache.html"
 REPORT_PAGE = "radixa_demo.html"
@@ -32,10 +33,10 @@ def demo(
     from radixa.bench.page import page
     from radixa.bench.scenarios import WORKLOADS
     from radixa.bench.tables import summary_table
-    from radixa.cli.tree import fetch
-    from radixa.lang.tree_page import page as tree_page
+    from radixa.cli.tree import facts_of, fetch
+    from radixa.viewer.page import page as tree_page
 
-    _check_folder(folder)
+    check_folder(folder, "--out")
     screen = console()
     screen.print(
         "Radixa serves a small language model and answers three workloads twice: once reusing the computed prefixes it "
@@ -44,7 +45,7 @@ def demo(
 
     def keep_tree(url: str) -> None:
         nodes = asyncio.run(fetch(url, None))["data"]
-        (folder / TREE_PAGE).write_text(tree_page(nodes, url), "utf-8")
+        (folder / TREE_PAGE).write_text(tree_page(nodes, url, asyncio.run(facts_of(url, None))), "utf-8")
 
     with progress_bars() as progress:
         what = plan(list(WORKLOADS), size="reduced", sized_by=model, seed=0, concurrency=4, progress=progress)
@@ -60,18 +61,3 @@ def demo(
     (folder / REPORT_JSON).write_text(to_json(figures) + "\n", "utf-8")
     for name, what_for in ((TREE_PAGE, "the tree"), (REPORT_PAGE, "the report"), (REPORT_JSON, "the figures")):
         screen.print(f"{what_for}: {(folder / name).resolve()}", soft_wrap=True)
-
-
-def _check_folder(folder: Path) -> None:
-    """Make it, and see now that files can be written there, not after minutes of work."""
-    import os
-
-    from radixa.core.errors import ConfigError
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        reason = "" if os.access(folder, os.W_OK | os.X_OK) else "not permitted to write there"
-    except OSError as error:
-        reason = f"cannot make it: {error.strerror}"
-    if reason:
-        raise ConfigError(f"--out {folder}: {reason}; expected a folder that can be made and written")

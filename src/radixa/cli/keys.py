@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from radixa.cli.common import ApiKey, Json, Url, console, print_json, printable
+from radixa.cli.common import ApiKey, Json, Url, ask, console, print_json, printable
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -143,21 +143,6 @@ def revoke(
         print_json(key)
     else:
         typer.echo(f"{printable(key['id'])} is revoked")
-
-
-def ask(url: str, api_key: str | None, method: str, path: str, values: dict[str, Any]) -> Any:
-    """A server's answer to one request."""
-    import asyncio
-
-    from radixa.bench.client import connect
-
-    async def call() -> Any:
-        async with connect(url, api_key) as client:
-            if method == "POST":
-                return await client.post(path, values)
-            return await (client.get if method == "GET" else client.delete)(path, **values)
-
-    return asyncio.run(call())
 
 
 def moment(text: str) -> int:

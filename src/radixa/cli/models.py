@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from radixa.cli.common import ApiKey, Json, Url, console, print_json, printable
-from radixa.cli.keys import ask
+from radixa.cli.common import ApiKey, Json, Url, ask, console, dollars, print_json, printable
 
 if TYPE_CHECKING:
     from radixa.cli.monthly import Month
@@ -80,7 +79,7 @@ def _list(rows: list[dict[str, Any]], *, remote: bool) -> None:
     if not remote:
         console().print(
             "`radixa serve` offers a model where its provider has a key. With --sandbox the embedded engine answers "
-            "under all of these names.",
+            "under the names of all upstreams.",
             style="dim",
         )
 
@@ -92,7 +91,7 @@ def _list_costs(rows: list[dict[str, Any]], wanted: Month, hit_rate: float) -> N
     for row in rows:
         costs = row["monthly"]
         kinds = ("uncached_nano_usd", "cost_nano_usd", "saved_nano_usd")
-        table.add_row(printable(row["id"]), *(_dollars(costs[kind]) for kind in kinds))
+        table.add_row(printable(row["id"]), *(dollars(costs[kind]) for kind in kinds))
     console().print(table)
     console().print(
         f"Dollars for {wanted.tokens:,} tokens a month: {wanted.prompt_tokens:,} of prompts, of which "
@@ -112,8 +111,10 @@ def _local() -> list[dict[str, Any]]:
     from radixa.gateway.catalogue import EMBEDDED, dated_prices, entries_with, prices_on
     from radixa.models.catalog import PACKAGED
     from radixa.models.fetch import packaged_file
-    from radixa.providers.registry import KNOWN
+    from radixa.providers.registry import KNOWN, OURS
     from radixa.providers.upstream.keys import VARIABLES, api_key, where
+    from radixa.providers.wordllama.base import INSTALL, PROVIDER
+    from radixa.providers.wordllama.files import files
 
     config = load().config
     providers = {**KNOWN, **config.providers}
@@ -135,7 +136,9 @@ def _local() -> list[dict[str, Any]]:
             "shutdown_date": entry.shutdown_date,
         }
         provider = providers.get(entry.provider)
-        if provider is None and entry.provider != EMBEDDED:
+        if entry.provider == PROVIDER and files() is None:
+            ours["missing"] = f"no package: {INSTALL}"
+        elif provider is None and entry.provider not in OURS:
             ours["missing"] = f"no [providers.{entry.provider}]"
         elif (
             provider is not None
@@ -154,12 +157,6 @@ def _prices(row: dict[str, Any]) -> dict[str, float] | None:
 
 def _price(value: float | None) -> str:
     return "unknown" if value is None else f"{value:g}"
-
-
-def _dollars(nano: int | None) -> str:
-    from radixa.core.money import usd
-
-    return "unknown" if nano is None else usd(nano)
 
 
 def _limits(ours: dict[str, Any]) -> str:

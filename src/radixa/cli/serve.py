@@ -22,6 +22,9 @@ def serve(
     port: Annotated[
         int | None, typer.Option("--port", min=0, max=65535, help="Default 8000; 0 takes a free one.")
     ] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", help="cpu (the default), cuda, or auto: a GPU where there is one.")
+    ] = None,
     sandbox: Annotated[
         bool,
         typer.Option("--sandbox", help="Answer for the whole catalogue with the embedded engine; no upstream key."),
@@ -35,11 +38,13 @@ def serve(
     Example: radixa serve --sandbox
     """
     from radixa.core.loading import load
+    from radixa.dashboard.mount import dashboard
     from radixa.gateway.serve import Events
     from radixa.gateway.serve import serve as run
 
     given = {
         "engine.model": model,
+        "engine.device": device,
         "server.host": host,
         "server.port": port,
         "server.sandbox": True if sandbox else None,
@@ -52,7 +57,7 @@ def serve(
     def listening(url: str, secret: str | None) -> None:
         nonlocal address
         address = url
-        screen.print(f"Radixa listens at {url}", soft_wrap=True)
+        screen.print(f"Radixa listens at {url}\nDashboard: {url}/dashboard", soft_wrap=True)
         if secret:
             show_key(secret)
 
@@ -75,7 +80,7 @@ def serve(
         def warning(text: str) -> None:
             typer.echo(f"warning: {printable(text)}", err=True)
 
-        run(config, Events(listening, progress, ready, stopping, warning))
+        run(config, Events(listening, progress, ready, stopping, warning), dashboard)
 
 
 START = "Starting the engine"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from radixa.cli.common import DEFAULT_URL, ApiKey, Json, Url, age, console, print_json, printable
-from radixa.lang.tree_page import excerpt, marks, page
+from radixa.cli.common import DEFAULT_URL, ApiKey, Json, Url, print_json
+
+if TYPE_CHECKING:
+    from radixa.viewer.facts import Facts
 
 PAGE = 5_000
 """Nodes that are asked for at a time."""
@@ -28,7 +30,7 @@ def tree(
     url: Url = None,
     api_key: ApiKey = None,
 ) -> None:
-    """Show the radix tree of a server: every node's tokens, hits, age and text.
+    """Show the radix tree of a server: every node's tokens, as a bar too, its hits, ages and text.
 
     Example: radixa tree --url http://127.0.0.1:8000 --out radix_cache.html
     """
@@ -37,11 +39,15 @@ def tree(
     address = url or DEFAULT_URL
     found = asyncio.run(fetch(address, api_key, min_tokens, depth=depth, limit=limit))
     if out is not None:
-        out.write_text(page(found["data"], address), "utf-8")
+        from radixa.viewer.page import page
+
+        out.write_text(page(found["data"], address, asyncio.run(facts_of(address, api_key))), "utf-8")
         typer.echo(f"wrote {out}")
     elif as_json:
         print_json(found)
     else:
+        from radixa.cli.tree_text import show
+
         show(found["data"], address)
     if found["has_more"]:
         typer.echo(f"There is more: these are the first {limit:,} nodes (--limit, --depth, --min-tokens).", err=True)
@@ -64,18 +70,12 @@ async def fetch(
             asked["after"] = found["next"]
 
 
-def show(nodes: list[dict[str, Any]], address: str) -> None:
-    """Print the nodes as an indented tree."""
-    from rich.text import Text
-    from rich.tree import Tree
+async def facts_of(url: str, api_key: str | None) -> Facts:
+    """What `url` says beside the nodes: the size of a token, the pool's, and what a hit saves."""
+    from radixa.bench.client import connect
+    from radixa.viewer.facts import facts
 
-    total = sum(node["tokens"] for node in nodes)
-    top = Tree(f"{printable(address)}: {len(nodes)} nodes, {total:,} tokens")
-    branches = {0: top}
-    for node in nodes:
-        facts = [f"{node['tokens']} tokens", f"{node['hits']} hits", age(node["last_use"]), *marks(node)]
-        label = Text(", ".join(facts))
-        label.append("  " + excerpt(node["text"]), style="dim")
-        parent = branches.get(node["parent"], top)
-        branches[node["id"]] = parent.add(label)
-    console().print(top)
+    async with connect(url, api_key) as client:
+        cache: dict[str, Any] = await client.get("/v1/cache")
+        models: dict[str, Any] = await client.get("/v1/models")
+    return facts(cache["bytes_per_token"], cache["tiers"]["device"]["capacity"], models["data"])

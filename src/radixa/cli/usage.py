@@ -6,11 +6,17 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from radixa.cli.common import ApiKey, Json, Url, console, print_json, printable
-from radixa.cli.keys import ask
+from radixa.cli.common import ApiKey, Json, Url, ask, console, dollars, print_json, printable
 
-By = Literal["request", "model", "key", "session", "day"]
-_KEYS = {"request": "request_id", "model": "model", "key": "key_id", "session": "session_id", "day": "day"}
+By = Literal["request", "model", "key", "session", "day", "account"]
+_KEYS = {
+    "request": "request_id",
+    "model": "model",
+    "key": "key_id",
+    "session": "session_id",
+    "day": "day",
+    "account": "account_id",
+}
 _COUNTS = {"prompt": "prompt_tokens", "cached": "cached_tokens", "written": "cache_write_tokens"}
 _NONE = "(none)"
 
@@ -79,13 +85,7 @@ def _show(found: dict[str, Any], by: By) -> None:
 
 def _numbers(entry: dict[str, Any], first: str) -> list[str]:
     counts = (f"{entry[name]:,}" for name in (*_COUNTS.values(), "completion_tokens"))
-    return [f"{entry[first]:,}", *counts, _usd(entry["cost_nano_usd"]), _usd(entry["saved_nano_usd"])]
-
-
-def _usd(nano: int | None) -> str:
-    from radixa.core.money import usd
-
-    return "unknown" if nano is None else usd(nano)
+    return [f"{entry[first]:,}", *counts, dollars(entry["cost_nano_usd"]), dollars(entry["saved_nano_usd"])]
 
 
 def _second(seconds: float) -> str:

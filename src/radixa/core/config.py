@@ -53,16 +53,17 @@ class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     enabled: bool = True
     """False serves upstream models alone: no model is loaded, no engine started."""
     model: str = "smollm2"
-    device: Literal["cpu", "cuda"] = "cpu"
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     kv_tokens: Count = 0
     """Slots of the KV pool; 0 takes what `kv_bytes` holds."""
-    kv_bytes: Bytes = 1 << 30
+    kv_bytes: Annotated[int, Meta(ge=0, le=1 << 50)] = 0
+    """0 takes 1 GiB on a CPU, and on a GPU what the weights leave."""
     page_size: Positive = 1
     attention: Literal["auto", "on", "off"] = "auto"
-    max_running: Positive = 64
+    max_running: Count = 0
     max_waiting: Positive = 1024
-    step_tokens: Positive = 512
+    step_tokens: Count = 0
     max_overtakes: Count = 16
     threads: Threads = 0
     """0 takes all cores; at most `MOST_THREADS_A_CORE` for each."""
@@ -79,6 +80,8 @@ class CacheConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Keep the whole path and reuse nothing: the honest baseline."""
     retention: Annotated[float, Meta(ge=0, le=1)] = 0.5
     """Share of the KV pool that TTLs, priorities and pins may keep."""
+    host_bytes: Annotated[int, Meta(ge=0, le=1 << 50)] = 0
+    """Of the host's memory, pinned, beneath a GPU's KV pool."""
     disk: bool = True
     """Write what was computed to disk, where the next start finds it."""
     disk_folder: str = ""

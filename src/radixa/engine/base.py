@@ -12,7 +12,7 @@ from radixa.core.base import CachePolicy, Explanation, FinishReason, Role, Sampl
 from radixa.core.errors import RadixaError
 from radixa.engine.events.base import EventSettings, EventStats
 from radixa.kv.tiers.base import TierStats
-from radixa.radix import MAX_LEVELS, NodeView
+from radixa.radix import MAX_LEVELS, Keep, NodeView, Reason
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,17 +21,21 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     """A prepared model's folder, or `random:SHAPE`."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    device: Literal["cpu", "cuda"] = "cpu"
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    """`auto`: a GPU where there is one."""
     kv_tokens: int = 0
     """Slots of the KV pool; 0 takes what `kv_bytes` holds."""
-    kv_bytes: int = 1 << 30
+    kv_bytes: int = 0
+    """0 takes 1 GiB on a CPU, and on a GPU what the weights leave."""
     page_size: int = 1
     cache: Literal["radix", "force_miss", "none"] = "radix"
     eviction: str = "lru"
     retention: float = 0.5
     """Share of the KV pool that TTLs, priorities and pins may keep."""
+    host_bytes: int = 0
+    """Bytes of the host's memory beneath a GPU's KV pool; 0 for none."""
     disk: str = ""
-    """Folder of the disk tier; empty for none."""
+    """Folder of the disk tier; empty for none. On a CPU only."""
     disk_bytes: int = 2 << 30
     """Bytes that its files may take, of all models together."""
     disk_bandwidth: int = 128 << 20
@@ -41,12 +45,13 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     events: EventSettings = EventSettings()
     attention: Literal["auto", "on", "off"] = "auto"
     """Tree attention: where it pays, always, never."""
-    max_running: int = 64
-    """Sequences in one step."""
+    max_running: int = 0
+    """Sequences in one step; 0 takes 64 on a CPU and 256 on a GPU."""
     max_waiting: int = 1024
     """Requests in the queue; one more is refused with 503."""
-    step_tokens: int = 512
-    """Tokens computed in one step: every decoding sequence takes one, chunks of prompts take the rest."""
+    step_tokens: int = 0
+    """Tokens computed in one step: every decoding sequence takes one, chunks of prompts take the rest; 0 takes 512 on a
+    CPU and 8,192 on a GPU."""
     max_overtakes: int = 16
     """How many later requests may be admitted before a waiting one; then it goes first (law 6)."""
     threads: int = 0
@@ -184,6 +189,45 @@ class TreePage(msgspec.Struct, frozen=True, tag=True):
     """Where the walk goes on; None at its end."""
 
 
+class Touch(msgspec.Struct, frozen=True, array_like=True):
+    """A node that was hit, or whose retention changed: what is another now."""
+
+    id: int
+    namespace: str
+    hits: int
+    last_use: float
+    """Seconds ago."""
+    keep: Keep | None
+
+
+class Removal(msgspec.Struct, frozen=True, array_like=True):
+    """A node that left the tree."""
+
+    id: int
+    namespace: str
+    reason: Reason
+
+
+class Changes(msgspec.Struct, frozen=True, tag=True):
+    """What happened to the tree since the question before, of all namespaces (`watching.py`).
+
+    A node is told as it is now. To be applied in this order: removals, nodes, touches.
+    """
+
+    nodes: list[NodeView]
+    """New, or with other tokens than before; those above a node before it."""
+    touches: list[Touch]
+    removals: list[Removal]
+    locked: list[tuple[int, str]]
+    """The last node, and its namespace, of each path that a running request holds."""
+    lost: list[str]
+    """Accounts of which so much happened that not all of it is told: their trees must be read anew."""
+    begun: bool
+    """This is the first answer: what was before it is not told."""
+    more: bool
+    """There is more to tell already."""
+
+
 class Engine(Protocol):
     """An engine as its callers see it; `EngineClient` is the one implementation, whatever process the engine is in."""
 
@@ -218,6 +262,23 @@ class Engine(Protocol):
         on from; with `prefix`, in exactly this namespace, that path as far as nothing else goes on from it, and all
         that begins with it.
         """
+        ...
+
+    async def changes(self) -> Changes:
+        """What happened to the tree since this was asked last. The first question begins it, and ten seconds without
+        one end it; the engine tells one client, which tells all its viewers."""
+        ...
+
+    async def node(self, number: int, namespace: str | None = None) -> list[NodeView]:
+        """The path to the node with that id, root first, in one namespace and those beneath it or in all.
+
+        NotFound where there is none.
+        """
+        ...
+
+    async def keep(self, number: int, namespace: str | None, keep: Keep | None) -> list[NodeView]:
+        """Give the path down to that node the retention `keep` in place of what it was granted itself; None for none.
+        The path as it is then; NotFound as above."""
         ...
 
     async def close(self) -> None: ...

@@ -16,6 +16,21 @@ from radixa.models.base import DecoderInput
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """One step before it becomes tensors: the rows of all sequences after each other."""
+
+    token_ids: Rows
+    positions: Rows
+    slots: Rows
+    logit_rows: list[int]
+    sampled: list[Sequence]
+    """Whose logits come out of it, in the order of `logit_rows`."""
+    layouts: list[SequenceLayout]
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -26,37 +41,43 @@ class Batch:
 
 
 def build(work: list[Work], attention: AttentionBackend) -> Batch:
-    """Pack the step, depth-first along the tree so that sequences sharing a node are neighbours."""
+    """The step as tensors in the host's memory."""
     import torch
 
+    packed = pack(work)
+    step = DecoderInput(
+        token_ids=torch.from_numpy(packed.token_ids),
+        positions=torch.from_numpy(packed.positions),
+        slots=torch.from_numpy(packed.slots),
+        logit_rows=torch.tensor(packed.logit_rows, dtype=torch.int64),
+        plan=attention.plan(packed.layouts),
+    )
+    return Batch(step, packed.sampled)
+
+
+def pack(work: list[Work]) -> Packed:
+    """Pack the step, depth-first along the tree so that sequences sharing a node are neighbours."""
     paths = [(w, _segments(w)) for w in work]
-    paths.sort(key=_path)
+    paths.sort(key=lambda entry: path(entry[1]))
     rows = sum(w.tokens for w in work)
-    token_ids = np.empty(rows, np.int64)
-    positions = np.empty(rows, np.int64)
-    slots = np.empty(rows, np.int64)
-    logit_rows: list[int] = []
-    sampled: list[Sequence] = []
-    layouts: list[SequenceLayout] = []
+    packed = Packed(np.empty(rows, np.int64), np.empty(rows, np.int64), np.empty(rows, np.int64), [], [], [])
     row = 0
     for (sequence, tokens), segments in paths:
         start, stop, end = sequence.computed, sequence.computed + tokens, row + tokens
-        token_ids[row:end] = sequence.ids(start, stop)
-        positions[row:end] = np.arange(start, stop) if tokens > 1 else start
-        _fill_slots(slots[row:end], segments)
-        layouts.append(SequenceLayout(tokens, segments))
+        packed.token_ids[row:end] = sequence.ids(start, stop)
+        packed.positions[row:end] = np.arange(start, stop) if tokens > 1 else start
+        _fill_slots(packed.slots[row:end], segments)
+        packed.layouts.append(SequenceLayout(tokens, segments))
         row = end
         if stop == sequence.length:
-            logit_rows.append(row - 1)
-            sampled.append(sequence)
-    step = DecoderInput(
-        token_ids=torch.from_numpy(token_ids),
-        positions=torch.from_numpy(positions),
-        slots=torch.from_numpy(slots),
-        logit_rows=torch.tensor(logit_rows, dtype=torch.int64),
-        plan=attention.plan(layouts),
-    )
-    return Batch(step, sampled)
+            packed.logit_rows.append(row - 1)
+            packed.sampled.append(sequence)
+    return packed
+
+
+def path(segments: list[Segment]) -> list[int]:
+    """Sort key: the tree nodes on the path. Equal beginnings sort next to each other."""
+    return [segment.owner for segment in segments if segment.owner]
 
 
 def _segments(work: Work) -> list[Segment]:
@@ -64,12 +85,7 @@ def _segments(work: Work) -> list[Segment]:
     return work.sequence.lease.segments(work.sequence.computed + work.tokens)
 
 
-def _path(entry: tuple[Work, list[Segment]]) -> list[int]:
-    """Sort key: the tree nodes on the path. Equal beginnings sort next to each other."""
-    return [segment.owner for segment in entry[1] if segment.owner]
-
-
-def _fill_slots(slots: NDArray[np.int64], segments: list[Segment]) -> None:
+def _fill_slots(slots: Rows, segments: list[Segment]) -> None:
     """The slots of a sequence's last `len(slots)` tokens, taken from the end of its segments."""
     end = len(slots)
     for segment in reversed(segments):

@@ -12,6 +12,7 @@ from typing import TypeVar
 from radixa.core.base import Explanation
 from radixa.core.errors import EngineUnavailable, RadixaError
 from radixa.engine.base import (
+    Changes,
     EngineInfo,
     EngineOutput,
     EngineRequest,
@@ -26,20 +27,24 @@ from radixa.engine.messages import (
     Abort,
     Answer,
     Ask,
+    AskChanges,
     AskExplain,
     AskFlush,
+    AskNode,
     AskStats,
     Explained,
     Failed,
+    NodePath,
     Outputs,
     Question,
     Ready,
     Submit,
 )
+from radixa.radix import Keep, NodeView
 
 log = logging.getLogger("radixa.engine")
 
-R = TypeVar("R", EngineStats, TreePage, Explained, Flushed)
+R = TypeVar("R", EngineStats, TreePage, Explained, Flushed, Changes, NodePath)
 
 Connect = Callable[[EngineSettings], Awaitable[Connection]]
 
@@ -138,6 +143,15 @@ class EngineClient:
         self, namespace: str | None = None, *, session: str | None = None, prefix: bytes | None = None
     ) -> Flushed:
         return await self._ask(AskFlush(namespace, session, prefix), Flushed)
+
+    async def changes(self) -> Changes:
+        return await self._ask(AskChanges(), Changes)
+
+    async def node(self, number: int, namespace: str | None = None) -> list[NodeView]:
+        return (await self._ask(AskNode(number, namespace), NodePath)).nodes
+
+    async def keep(self, number: int, namespace: str | None, keep: Keep | None) -> list[NodeView]:
+        return (await self._ask(AskNode(number, namespace, True, keep), NodePath)).nodes
 
     async def close(self) -> None:
         if self._reader is not None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from time import perf_counter
+from time import monotonic, perf_counter
 
 from radixa.core import tokens as token_ids
 from radixa.core.base import Explanation, FinishReason, SamplingParams
 from radixa.core.errors import ContextTooLong, EngineUnavailable, InvalidRequest, RadixaError
-from radixa.engine.base import EngineInfo, EngineOutput, EngineRequest, EngineStats, Fault, TreePage, TreeQuery
+from radixa.engine.base import Changes, EngineInfo, EngineOutput, EngineRequest, EngineStats, Fault, TreePage, TreeQuery
 from radixa.engine.batch import build
 from radixa.engine.compiling import Compiling
 from radixa.engine.counters import Counters
@@ -22,6 +23,7 @@ from radixa.engine.scheduler import Scheduler
 from radixa.engine.sequence import Sequence
 from radixa.engine.text import TextStream
 from radixa.engine.walks import Walks
+from radixa.engine.watching import Watching
 from radixa.kv.base import PrefixCache
 from radixa.models.base import Tokenizer
 
@@ -45,6 +47,10 @@ class EngineLoop:
     grammars: Grammars | None = None
     """None where the model has no tokenizer: then no grammar can be kept to."""
     events: Events = field(default_factory=NoEvents)
+    watching: Watching = field(default_factory=Watching)
+    """A listener of the cache's tree."""
+    clock: Callable[[], float] = monotonic
+    """The cache's."""
     counters: Counters = field(default_factory=Counters)
     compiling: Compiling = field(init=False)
     _sequences: dict[str, Sequence] = field(default_factory=dict)
@@ -105,7 +111,7 @@ class EngineLoop:
         """The client left: the request ends here and its slots come back. Unknown ids are those that just ended."""
         sequence = self._sequences.pop(request_id, None)
         if sequence is not None and not self.compiling.forget(sequence):
-            self.scheduler.cancel(sequence)
+            self.scheduler.end(sequence)
 
     def step(self) -> list[EngineOutput]:
         """Compute one step and return what it produced."""
@@ -166,6 +172,10 @@ class EngineLoop:
         """The next nodes of a walk. NotFound for a cursor that is not known any more, or is of another namespace's."""
         return self._walks.page(self.cache, wanted)
 
+    def changes(self) -> Changes:
+        """What happened to the tree since this was asked last."""
+        return self.watching.changes(self.clock(), self.cache.locked())
+
     def explain(self, token_ids: bytes, namespace: str, *, read: bool) -> Explanation:
         below = self.scheduler.tiering.below(token_ids, namespace) if read and self.cache.shares else 0
         return self.cache.explain(token_ids, namespace, read=read, below=below)
@@ -210,9 +220,8 @@ class EngineLoop:
             return self._advance(sequence, sampled) if sequence.max_tokens else self._warmed(sequence)
         except Exception as error:  # noqa: BLE001 - it is logged, and told to whoever asked
             request_id = sequence.request.request_id
-            if sequence.lease is not None:
+            if self._sequences.pop(request_id, None) is not None:
                 self.scheduler.discard(sequence)
-            self._sequences.pop(request_id, None)
             return _failed(request_id, error)
 
     def _advance(self, sequence: Sequence, sampled: Sampled) -> EngineOutput:
@@ -232,11 +241,13 @@ class EngineLoop:
                 text += more
                 if reason is not None:
                     break
-        tokens = tuple(sequence.ids(sequence.prompt_tokens + before, sequence.length))
+        known = sequence.prompt_tokens + sequence.generated
+        tokens = tuple(sequence.ids(sequence.prompt_tokens + before, known))
         self.counters.generated_tokens += len(tokens)
         if reason is not None:
             text += sequence.text.flush()
-            self.scheduler.finish(sequence)
+            sequence.drop_unread()
+            self.scheduler.end(sequence)
             del self._sequences[sequence.request.request_id]
         return EngineOutput(
             request_id=sequence.request.request_id,
@@ -264,7 +275,8 @@ class EngineLoop:
     def _warmed(self, sequence: Sequence) -> EngineOutput:
         """The prompt is computed, and that was all that was asked."""
         self.counters.found(sequence.usage)
-        self.scheduler.finish(sequence)
+        sequence.drop_unread()
+        self.scheduler.end(sequence)
         del self._sequences[sequence.request.request_id]
         return EngineOutput(sequence.request.request_id, finish_reason="length", usage=sequence.usage)
 

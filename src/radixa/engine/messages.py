@@ -7,7 +7,18 @@ from collections.abc import Callable
 import msgspec
 
 from radixa.core.base import Explanation
-from radixa.engine.base import EngineInfo, EngineOutput, EngineRequest, EngineStats, Fault, Flushed, TreePage, TreeQuery
+from radixa.engine.base import (
+    Changes,
+    EngineInfo,
+    EngineOutput,
+    EngineRequest,
+    EngineStats,
+    Fault,
+    Flushed,
+    TreePage,
+    TreeQuery,
+)
+from radixa.radix import Keep, NodeView
 
 
 class Submit(msgspec.Struct, frozen=True, tag=True):
@@ -38,12 +49,31 @@ class AskFlush(msgspec.Struct, frozen=True, tag=True):
     prefix: bytes | None
 
 
+class AskChanges(msgspec.Struct, frozen=True, tag=True):
+    """For `Changes`."""
+
+
+class AskNode(msgspec.Struct, frozen=True, tag=True):
+    """For a `NodePath`, once the node is found; with `keeping` its retention is set to `keep` then."""
+
+    node: int
+    namespace: str | None
+    keeping: bool = False
+    keep: Keep | None = None
+
+
+class NodePath(msgspec.Struct, frozen=True, tag=True):
+    """A node after those above it."""
+
+    nodes: list[NodeView]
+
+
 class Explained(msgspec.Struct, frozen=True, tag=True):
     explanation: Explanation
 
 
-Question = AskStats | TreeQuery | AskExplain | AskFlush
-Result = EngineStats | TreePage | Explained | Flushed
+Question = AskStats | TreeQuery | AskExplain | AskFlush | AskChanges | AskNode
+Result = EngineStats | TreePage | Explained | Flushed | Changes | NodePath
 
 
 class Ask(msgspec.Struct, frozen=True, tag=True):

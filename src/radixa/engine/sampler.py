@@ -58,9 +58,9 @@ def _sampled(row: Tensor, sequence: Sequence, likeliest: int, mask: Mask | None)
         logprobs = None if params.logprobs is None else _Logprobs(row, sequence)
         if mask is not None:
             _constrain(row, sequence, mask)
-        if _adjusts(params):
+        if adjusts(params):
             _adjust(row, sequence)
-        if mask is not None or _adjusts(params):
+        if mask is not None or adjusts(params):
             likeliest = int(row.argmax())
         token = likeliest if params.temperature < COLDEST else _draw(row, sequence)
         return Sampled(token, logprobs.of(token) if logprobs else None)
@@ -85,7 +85,7 @@ def _constrain(row: Tensor, sequence: Sequence, mask: Mask) -> None:
     row.masked_fill_(torch.from_numpy(~allowed), -inf)
 
 
-def _adjusts(params: SamplingParams) -> bool:
+def adjusts(params: SamplingParams) -> bool:
     return bool(
         params.frequency_penalty or params.presence_penalty or params.repetition_penalty != 1.0 or params.logit_bias
     )

@@ -63,8 +63,9 @@ class Scheduler:
         if self._short or not self.tiering.hold(sequence, self._room()):
             self.waiting.add(sequence)
 
-    def cancel(self, sequence: Sequence) -> None:
-        """Forget a sequence whose client left. What it computed stays in the tree, if it may be kept."""
+    def end(self, sequence: Sequence) -> None:
+        """Forget a sequence that is over or whose client left, wherever it is. What it computed stays in the tree, if
+        it may be kept."""
         if sequence.lease is not None:
             self.finish(sequence)
         elif not self.tiering.forget(sequence):
@@ -77,8 +78,10 @@ class Scheduler:
         self._give_back(sequence)
 
     def discard(self, sequence: Sequence) -> None:
-        """Give the slots of a running sequence back and keep nothing that is not in the tree yet."""
-        assert sequence.lease is not None
+        """Forget a sequence and keep nothing that is not in the tree yet."""
+        if sequence.lease is None:
+            self.end(sequence)
+            return
         self.running.remove(sequence)
         self.cache.release(sequence.lease)
         sequence.lease = None
@@ -90,12 +93,12 @@ class Scheduler:
         retracted = self.retractions
         for sequence in list(self.running):
             # A prompt has its slots since it was admitted.
-            if sequence.generated:
+            if sequence.decoding and not sequence.drawn:
                 self._grow(sequence)
-        work = [Work(s, 1) for s in self.running if not s.prefilling]
+        work = [Work(s, 1) for s in self.running if not s.prefilling and not s.drawn]
         budget = max(self._step_tokens - len(work), self._step_tokens // 4, 1)
         # Answers that have begun go before prompts.
-        for sequence in sorted(self.running, key=lambda s: not s.generated):
+        for sequence in sorted(self.running, key=lambda s: not s.decoding):
             if budget and sequence.prefilling:
                 tokens = min(sequence.pending, budget)
                 work.append(Work(sequence, tokens))

@@ -23,6 +23,9 @@ class Sequence:
     `tokens` is prompt and answer, packed. The last token of an answer has no KV yet: its logits come with the next
     step. So a sequence is *pending* by at least one token as long as it runs: by exactly one while it decodes, by more
     where a grammar forced several.
+
+    On a device the next step is planned before the last one's tokens are read: those stand at the end of `tokens` as
+    zeros until they are, and are counted by `unread`.
     """
 
     request: EngineRequest
@@ -59,6 +62,8 @@ class Sequence:
     """Tokens of the answer, for penalties."""
     constraint: Constraint | None = None
     """Its place in the grammar that the answer must keep to; None for free text."""
+    unread: int = 0
+    """Tokens at the end that the device has drawn or is drawing, and that were not read yet."""
 
     @classmethod
     def start(cls, request: EngineRequest, order: int, limit: int, text: TextStream) -> Sequence:
@@ -82,7 +87,18 @@ class Sequence:
 
     @property
     def generated(self) -> int:
-        return self.length - self.prompt_tokens
+        """Tokens of the answer that are known."""
+        return self.length - self.prompt_tokens - self.unread
+
+    @property
+    def decoding(self) -> bool:
+        """Whether the answer has begun, its tokens read or not."""
+        return self.length > self.prompt_tokens
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the answer's last token is under way, so that there is nothing left to compute."""
+        return self.unread > 0 and self.length - self.prompt_tokens >= self.max_tokens
 
     @property
     def pending(self) -> int:
@@ -103,8 +119,27 @@ class Sequence:
         return view.cast("i")
 
     def append(self, token: int) -> None:
-        self.tokens += token.to_bytes(token_ids.TOKEN_BYTES, "little", signed=True)
+        """The answer's next token: in the place that was kept for it, if one was."""
+        data = token.to_bytes(token_ids.TOKEN_BYTES, "little", signed=True)
+        if self.unread:
+            at = len(self.tokens) - self.unread * token_ids.TOKEN_BYTES
+            self.tokens[at : at + token_ids.TOKEN_BYTES] = data
+            self.unread -= 1
+        else:
+            self.tokens += data
         self.counts[token] += 1
+
+    def expect(self) -> None:
+        """Keep a place for a token that the device is about to draw."""
+        self.tokens += bytes(token_ids.TOKEN_BYTES)
+        self.unread += 1
+
+    def drop_unread(self) -> None:
+        """The answer ended before what was drawn after it. Its last token then counts as not computed, as always."""
+        if self.unread:
+            del self.tokens[-self.unread * token_ids.TOKEN_BYTES :]
+            self.unread = 0
+            self.computed = min(self.computed, self.length - self.decoding)
 
     def kept(self, tokens: int) -> None:
         """Account for `tokens` newly kept in the tree: only the prompt's count, and none of them twice."""

@@ -16,8 +16,10 @@ from radixa.engine.messages import (
     Abort,
     Answer,
     Ask,
+    AskChanges,
     AskExplain,
     AskFlush,
+    AskNode,
     AskStats,
     Explained,
     FromEngine,
@@ -29,6 +31,7 @@ from radixa.engine.messages import (
     Submit,
     ToEngine,
 )
+from radixa.engine.searches import Search
 from radixa.engine.tiering import Clearing
 
 log = logging.getLogger("radixa.engine")
@@ -65,9 +68,11 @@ def run(loop: EngineLoop, channel: Channel) -> None:
     """Serve until a `Stop` arrives."""
     channel.send(Ready(loop.info))
     flushes: list[_Flush] = []
-    checked = True
+    searches: list[Search] = []
+    checked, worked = True, monotonic()
     while True:
-        working = (loop.busy and not loop.stalled) or any(flush.ready for flush in flushes)
+        loop.watching.tire()
+        working = (loop.busy and not loop.stalled) or any(flush.ready for flush in flushes) or bool(searches)
         timeout = 0.0 if working else (None if checked and not flushes and not loop.busy else IDLE_CHECK_SECONDS)
         if loop.events.behind:
             loop.events.catch_up()
@@ -84,6 +89,8 @@ def run(loop: EngineLoop, channel: Channel) -> None:
                     loop.abort(request_id)
                 case Ask(number, AskFlush() as wanted):
                     flushes.append(_Flush.begin(loop, number, wanted))
+                case Ask(number, AskNode() as sought):
+                    searches.append(Search.begin(loop, number, sought))
                 case Ask():
                     channel.send(_answer(loop, message))
                 case Stop():
@@ -94,10 +101,16 @@ def run(loop: EngineLoop, channel: Channel) -> None:
             if flush.over():
                 flushes.remove(flush)
                 channel.send(Answer(flush.id, Flushed(flush.tokens, flush.clearing.tokens)))
+        for search in list(searches):
+            answer = search.over(loop)
+            if answer is not None:
+                searches.remove(search)
+                channel.send(answer)
         if loop.busy:
-            checked = False
+            checked, worked = False, monotonic()
             outputs += loop.step()
-        elif not messages and not flushes and not checked:
+        # Questions are no work: whoever asks without end does not put this off.
+        elif (not messages or monotonic() - worked >= IDLE_CHECK_SECONDS) and not flushes and not checked:
             loop.cache.check_integrity()
             checked = True
         if outputs:
@@ -162,5 +175,7 @@ def _result(loop: EngineLoop, question: Question) -> Result:
             return loop.tree(question)
         case AskExplain(token_ids, namespace, read):
             return Explained(loop.explain(token_ids, namespace, read=read))
-        case AskFlush():
-            raise AssertionError("a flush is not answered at once")
+        case AskChanges():
+            return loop.changes()
+        case AskFlush() | AskNode():
+            raise AssertionError("this is not answered at once")

@@ -21,6 +21,7 @@ from radixa.gateway.ledger.book import Ledger
 from radixa.gateway.limits.base import Limiter, Reservation, Wanted, weighed
 from radixa.gateway.meter import Meter
 from radixa.gateway.metrics import Metrics
+from radixa.gateway.recent import Answered, Recent
 from radixa.gateway.request import Request
 from radixa.providers.size import estimated_tokens
 from radixa.store.ledger.base import Api, LedgerRow
@@ -42,6 +43,8 @@ class Use(msgspec.Struct, frozen=True):
     namespace: str = ""
     fallback_from: str = ""
     """The model that was asked first; empty where this is it."""
+    keeps: bool = False
+    """Whether the cache may keep its prompt."""
 
 
 @dataclass(slots=True)
@@ -75,6 +78,7 @@ class Accounting:
         self._secret = secret
         self.counts: defaultdict[str, Counts] = defaultdict(Counts)
         """By account id."""
+        self.recent = Recent()
 
     async def open(self, request: Request, offer: Offer, use: Use) -> Account:
         """Reserve what the request may use. RateLimited or QuotaExceeded where that is too much now."""
@@ -137,6 +141,10 @@ class Accounting:
         self.ledger.append(row)
         request.row, request.finish_reasons = row, meter.finish_reasons
         self.counts[row.account_id].add(usage)
+        billed = meter.billed() if use.keeps else None
+        if billed is not None:
+            answered = Answered(row.request_id, row.created, row.model, row.api, row.session_id, *billed)
+            self.recent.note(row.account_id, answered)
         ttft_s = meter.ttft_ms / 1e3 if usage.completion_tokens and meter.ttft_ms else None
         self._metrics.answered(offer.id, usage, ttft_s)
         return usage, row.cost_nano_usd

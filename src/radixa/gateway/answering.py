@@ -107,6 +107,7 @@ async def _begin_at(
         session=policy.session,
         namespace=wanted[0].namespace,
         fallback_from="" if instead_of is None else instead_of.id,
+        keeps=policy.write,
     )
     account = await gateway.accounting.open(request, offer, use)
     try:

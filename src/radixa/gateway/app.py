@@ -12,7 +12,6 @@ from math import ceil
 
 from radixa.core.errors import (
     EngineUnavailable,
-    Forbidden,
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
@@ -21,7 +20,7 @@ from radixa.core.errors import (
     UpstreamError,
 )
 from radixa.gateway.asgi import Header, Receive, Scope, Send
-from radixa.gateway.base import EventStream, Response, Route
+from radixa.gateway.base import EventStream, Response, Route, RouteTable
 from radixa.gateway.cors import Cors
 from radixa.gateway.logs import REQUEST_ID, AccessLog, no_access_log
 from radixa.gateway.loopback import check_local
@@ -38,23 +37,30 @@ _UNKNOWN = Route("unknown", {}, open=True)
 _ENDING_S = 5.0
 """How long an answer that the end of the server interrupts may take to say so."""
 
-_SECURE: tuple[Header, ...] = (
+_USUAL: tuple[Header, ...] = (
+    (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 )
-_NO_STORE: Header = (b"cache-control", b"no-store")
+"""Headers of every answer that says nothing else there."""
 
 
 class App:
     """An ASGI 3 application over one gateway."""
 
     def __init__(
-        self, gateway: Gateway, telemetry: Telemetry = NO_TELEMETRY, access_log: AccessLog = no_access_log
+        self,
+        gateway: Gateway,
+        telemetry: Telemetry = NO_TELEMETRY,
+        access_log: AccessLog = no_access_log,
+        mounted: RouteTable | None = None,
     ) -> None:
+        """`mounted`: routes beside the gateway's own."""
         self.gateway = gateway
         self._telemetry = telemetry
         self._access_log = access_log
         self._cors = Cors(gateway.config.server.cors_origins)
+        self._tables = (RouteTable(ROUTES, PREFIXES), mounted or RouteTable())
         self._running: set[asyncio.Task[object]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,7 +73,7 @@ class App:
         request = Request(scope, receive, config.body_timeout_s)
         REQUEST_ID.set(request.id)
         send = paced = PacedSend(send, request, config.write_timeout_s)
-        route = _find(request)
+        route = self._find(request)
         status = CLIENT_LEFT
         self.gateway.metrics.running.inc()
         span = self._telemetry.begin(request, route.name)
@@ -108,10 +114,20 @@ class App:
         if late:
             await asyncio.wait(late, timeout=_ENDING_S)
 
+    def _find(self, request: Request) -> Route:
+        """The route of the request's path; a trailing slash is forgiven."""
+        path = request.path.rstrip("/") if len(request.path) > 1 else request.path
+        for table in self._tables:
+            found = table.find(path)
+            if found is not None:
+                route, request.argument = found
+                return route
+        return _UNKNOWN
+
     async def _answer(self, route: Route, request: Request) -> Response | EventStream:
         try:
             if not self.gateway.config.server.auth:
-                check_local(request)
+                check_local(request, forms=route.forms)
             if route is _UNKNOWN:
                 raise NotFound(f"Invalid URL ({request.method} {request.path})", code="unknown_url")
             if request.method == "OPTIONS":
@@ -128,8 +144,8 @@ class App:
                 request.identity = await self.gateway.keys.identify(
                     request.header(b"authorization"), request.header(b"x-api-key")
                 )
-                if route.admin and not request.identity.admin:
-                    raise Forbidden("Only an administrator's key may do this.")
+                if route.admin:
+                    request.identity.check_admin()
             return await handler(self.gateway, request)
         except RadixaError as error:
             return _failure(error, route, request)
@@ -158,6 +174,9 @@ class App:
         """Send the events; returns the status under which metrics count the request."""
         headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
         await send(self._head(200, [*headers, *answer.headers], request))
+        if request.method == "HEAD":
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return 200
         status, last = 200, b""
         try:
             async for event in answer.events:
@@ -178,30 +197,17 @@ class App:
     def _head(self, status: int, headers: list[Header], request: Request) -> dict[str, object]:
         """The start of an answer, with the headers that every answer has."""
         milliseconds = int((time.perf_counter() - request.started) * 1e3)
-        if not any(name == b"cache-control" for name, _ in headers):
-            headers.append(_NO_STORE)
+        said = {name for name, _ in headers}
+        headers += [usual for usual in _USUAL if usual[0] not in said]
         headers += [
             (b"x-request-id", request.id.encode()),
             # The same, as Anthropic calls it.
             (b"request-id", request.id.encode()),
             (b"openai-processing-ms", b"%d" % milliseconds),
             (b"openai-version", b"2020-10-01"),
-            *_SECURE,
             *self._cors.headers(request),
         ]
         return {"type": "http.response.start", "status": status, "headers": headers}
-
-
-def _find(request: Request) -> Route:
-    """The route of the request's path; a trailing slash is forgiven."""
-    path = request.path.rstrip("/") if len(request.path) > 1 else request.path
-    route = ROUTES.get(path)
-    if route is None:
-        for prefix, suffix, candidate in PREFIXES:
-            if path.startswith(prefix) and path.endswith(suffix) and len(path) > len(prefix) + len(suffix):
-                request.argument = path[len(prefix) : len(path) - len(suffix)]
-                return candidate
-    return route or _UNKNOWN
 
 
 def _failure(error: RadixaError, route: Route, request: Request) -> Response:
@@ -214,7 +220,8 @@ def _failure(error: RadixaError, route: Route, request: Request) -> Response:
     elif error.status == 503 and not headers:
         wait_s = max(1.0, (error.retry_after or 0.0) if isinstance(error, UpstreamError) else 0.0)
         headers = ((b"retry-after", b"%d" % ceil(wait_s)), (b"retry-after-ms", b"%d" % ceil(wait_s * 1e3)))
-    return Response(route.errors.body(error, request.id), route.errors.status(error), headers=headers)
+    shape = route.errors
+    return Response(shape.body(error, request.id), shape.status(error), shape.content_type, headers)
 
 
 def _broken_off() -> InvalidRequest:

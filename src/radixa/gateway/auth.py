@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hmac import compare_digest
 
-from radixa.core.errors import ModelNotFound, Unauthorized, shown
+from radixa.core.errors import Forbidden, ModelNotFound, Unauthorized, shown
 from radixa.store.base import NO_LIMITS, PLAIN, Credential, KeyTerms, Limits
 from radixa.store.secrets import digest
 from radixa.store.sql import SqlStore
@@ -33,6 +33,16 @@ class Identity:
     allowance: int | None = None
     """Nano-dollars that the account may spend, what it has spent among them; None for any amount."""
 
+    @property
+    def makes_keys(self) -> bool:
+        """A key with limits could otherwise make one without, or lift its own."""
+        return self.admin or not self.terms.restricted
+
+    def check_admin(self) -> None:
+        """Forbidden for everybody but administrators."""
+        if not self.admin:
+            raise Forbidden("Only an administrator's key may do this.")
+
     def may_use(self, model: str) -> bool:
         return self.terms.models is None or model in self.terms.models
 
@@ -54,30 +64,39 @@ class KeyRing:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="keys")
         self._changes = 0
 
+    @property
+    def anyone(self) -> Identity | None:
+        """Whom every request is taken for, on a server without keys."""
+        return self._anyone
+
     async def identify(self, authorization: bytes | None, x_api_key: bytes | None = None) -> Identity:
         """Whose key the `Authorization` or the `x-api-key` header carries. Unauthorized where there is none, not one
         of ours, one that no longer works, or two different ones."""
         if self._anyone is not None:
             return self._anyone
         secret = _secret(authorization, x_api_key)
-        found = digest(secret)
+        return await self.holder(digest(secret), _masked(secret))
+
+    async def holder(self, found: str, masked: str) -> Identity:
+        """Whose key has that digest; `masked` is how an error names it. Unauthorized where it is not one of ours, or
+        no longer works."""
         known = self._known.get(found)
         if known is not None and time.monotonic() < known[1]:
             identity = known[0]
         else:
-            identity = await self._ask(secret, found)
+            identity = await self._ask(found, masked)
         expires = identity.terms.expires
         if expires is not None and time.time() >= expires:
             raise Unauthorized(f"This API key ({identity.key_id}) has expired. An administrator can give it more time.")
         return identity
 
-    async def _ask(self, secret: str, found: str) -> Identity:
+    async def _ask(self, found: str, masked: str) -> Identity:
         changes = self._changes
         credential = await asyncio.get_running_loop().run_in_executor(self._threads, self._store.credential, found)
         if credential is None or not compare_digest(credential.key.digest, found):
             self._known.pop(found, None)
             raise Unauthorized(
-                f"Incorrect API key provided: {_masked(secret)}. An administrator makes keys with `radixa keys create`."
+                f"Incorrect API key provided: {masked}. An administrator makes keys with `radixa keys create`."
             )
         if credential.key.revoked is not None:
             self._known.pop(found, None)

@@ -103,6 +103,26 @@ class Route:
     admin: bool = False
     """It needs an administrator's."""
     errors: ErrorShape = OPENAI_ERRORS
+    forms: bool = False
+    """Its bodies may be forms, of which it finds out by itself whether a page of ours sent them."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteTable:
+    """Routes by their whole path; then those of paths with an id between a beginning and an end, in that order."""
+
+    whole: Mapping[str, Route] = field(default_factory=dict)
+    prefixes: tuple[tuple[str, str, Route], ...] = ()
+
+    def find(self, path: str) -> tuple[Route, str] | None:
+        """The path's route, and the id in it."""
+        route = self.whole.get(path)
+        if route is not None:
+            return route, ""
+        for prefix, suffix, candidate in self.prefixes:
+            if path.startswith(prefix) and path.endswith(suffix) and len(path) > len(prefix) + len(suffix):
+                return candidate, path[len(prefix) : len(path) - len(suffix)]
+        return None
 
 
 encode = msgspec.json.Encoder().encode

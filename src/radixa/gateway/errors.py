@@ -17,6 +17,7 @@ class ErrorShape(NamedTuple):
     body: Callable[[RadixaError, str], bytes]
     event: Callable[[RadixaError, str], bytes]
     """What ends a stream."""
+    content_type: bytes = b"application/json"
 
 
 class ErrorBody(msgspec.Struct, frozen=True):

@@ -12,18 +12,20 @@ from email.utils import formatdate
 from typing import Any
 
 import httptools
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from radixa.core.config import ServerConfig
 from radixa.core.errors import InvalidRequest, RadixaError
 from radixa.gateway.address import BACKLOG
 from radixa.gateway.asgi import CUT, Application
+from radixa.gateway.corked import Corked
 from radixa.gateway.errors import error_json
 
-_TOGETHER = 64 * 1024
-"""Bytes that are written as one at most; more is for the transport to say that it is too much."""
+_AHEAD = 64 * 1024
+"""Bytes after requests that wait for the one before them, from which on nothing more is read."""
 _DATE_S = 1.0
 _LEAVING_LOOK_S = 0.02
 _AROUND_A_HEADER = len(b": \r\n")
@@ -75,7 +77,10 @@ class HttpServer:
 
 
 class Connection(HttpToolsProtocol):
-    """A client's connection. The head of a request has a size and a time, and what cannot be read is told in JSON."""
+    """A client's connection. The head of a request has a size and a time, and what cannot be read is told in JSON.
+
+    A client that ends its half of the connection has left, and the work for it ends: most who leave give no other sign.
+    """
 
     def __init__(self, server: HttpServer) -> None:
         super().__init__(server.settings, server.state, {}, asyncio.get_running_loop())
@@ -83,9 +88,16 @@ class Connection(HttpToolsProtocol):
         self._server = server
         self._in_head = True
         self._unread = 0
-        """Bytes that came of a head that is not complete: the parser keeps what is no whole header, however much."""
+        """Bytes that came since the last of a body: of a head that is not complete, or around the pieces of a body. The
+        parser keeps what is no whole header, however much."""
         self._over = False
         """Whether something came that is no request: nothing more is read."""
+        self._running: RequestResponseCycle | None = None
+        """The request that is answered now, or was last; `cycle` is the last that came."""
+        self._ahead = bytearray()
+        """What came after requests that wait."""
+        self._upgrade = False
+        """Whether the request that comes offers another protocol."""
         self._extensions: dict[str, Any] = {}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -101,65 +113,110 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
+        if self._running is not None and not self._running.response_complete:
+            _gone(self._running)
 
     def data_received(self, data: bytes) -> None:
         if self._over or self.transport.is_closing():
             return
-        if self._in_head:
-            self._unread += len(data)
+        if not self.pipeline:
+            self._read(data)
+            return
+        # Only who goes on reading sees a client leave.
+        self._ahead += data
+        if len(self._ahead) > _AHEAD:
+            self.flow.pause_reading()
+
+    def _read(self, data: bytes) -> None:
+        self._unread += len(data)
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # Nothing is upgraded: the request is answered as what it is, and what follows is in no protocol of ours.
-            self.cycle.keep_alive = False
-        except httptools.HttpParserError:
-            if self._in_head and self._unread > self._server.max_header_bytes:
-                self._refuse_the_head()
+        except httptools.HttpParserUpgrade as stopped:
+            if self._upgrade:
+                self._read_without_upgrade(data[stopped.args[0] :])
             else:
-                self._refuse(400, _unreadable())
+                # To CONNECT: it is refused, and what follows is in no protocol of ours.
+                self.cycle.keep_alive = False
+                self._over = True
+        except httptools.HttpParserError:
+            self._refuse_what_came()
         else:
-            if self._in_head and self._unread > self._server.max_header_bytes:
-                self._refuse_the_head()
+            if self._unread > self._server.max_header_bytes:
+                self._refuse_what_came()
+            elif self.pipeline:
+                self.flow.resume_reading()
+
+    def _read_without_upgrade(self, rest: bytes) -> None:
+        """The parser stops at an offer to upgrade and leaves the body out. Nothing is upgraded here, and some clients
+        offer it with each first request: it is read again as what it is without that."""
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
+        lines += [name + b": " + value for name, value in self.headers if name != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self._upgrade, self._in_head, self._unread = False, True, 0
+        self._read(b"\r\n".join([*lines, b"", rest]))
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["extensions"] = self._extensions
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # One after a chunked body is of no use here, and may be one that a proxy would have taken away.
+        if self._in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         # A piece that came may hold the body too, and is no measure of the head.
         size = len(self.url) + sum(len(name) + len(value) + _AROUND_A_HEADER for name, value in self.headers)
         self._unread = size
         if size > self._server.max_header_bytes:
-            raise ValueError("ends the parser's work; data_received says why")
+            raise ValueError("ends the parser's work; _read says why")
+        self._upgrade = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+        if self._upgrade:
+            return
         self._unset_keepalive_if_required()
-        self._in_head = False
+        self._in_head, self._unread = False, 0
         super().on_headers_complete()
 
-    def on_message_complete(self) -> None:
-        super().on_message_complete()
-        self._in_head, self._unread = True, 0
+    def on_body(self, body: bytes) -> None:
+        self._unread = 0
+        super().on_body(body)
 
-    def _refuse_the_head(self) -> None:
+    def on_message_complete(self) -> None:
+        if not self._upgrade:
+            super().on_message_complete()
+            self._in_head, self._unread = True, 0
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._ahead and not self.pipeline and not self.transport.is_closing():
+            ahead, self._ahead = bytes(self._ahead), bytearray()
+            self._read(ahead)
+
+    def _refuse_what_came(self) -> None:
         most = self._server.max_header_bytes
-        error = InvalidRequest(
-            f"The request's head is over this server's limit of {most} bytes. Expected a shorter one.",
-            code="request_headers_too_large",
-        )
-        self._refuse(431, error)
+        if self._in_head and self._unread > most:
+            said = f"The request's head is over this server's limit of {most} bytes. Expected a shorter one."
+            self._refuse(431, InvalidRequest(said, code="request_headers_too_large"))
+        else:
+            self._refuse(400, _unreadable())
 
     def _refuse(self, status: int, error: RadixaError) -> None:
         """Answer what is no whole request, and close. What came whole before it is answered first."""
         self._over = True
-        cycle = self.cycle
-        waits = cycle is not None and not cycle.response_complete
-        if waits and not cycle.more_body:
-            cycle.keep_alive = False
-            return
-        if waits:
-            # For whoever waits for its body.
-            cycle.disconnected = True
-            cycle.message_event.set()
-        if not waits or not (cycle.response_started or self.pipeline):
+        last: RequestResponseCycle | None = self.cycle
+        if self.pipeline and self.cycle.more_body:
+            self.pipeline.popleft()
+            last = self.pipeline[0][0] if self.pipeline else self._running
+        if last is not None and not last.response_complete:
+            if not last.more_body:
+                last.keep_alive = False
+                return
+            _gone(last)
+        if self._in_head or last is None or not last.response_started:
             body = error_json(error)
             head = (
                 b"content-type: application/json\r\ncontent-length: %d\r\n"
@@ -169,40 +226,10 @@ class Connection(HttpToolsProtocol):
         self.transport.close()
 
 
-class Corked:
-    """A transport that writes what comes in one turn of the loop as one: a head and its body are one system call."""
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._loop = asyncio.get_running_loop()
-        self._parts: list[bytes] = []
-        self._size = 0
-        self.get_extra_info = transport.get_extra_info
-        self.is_closing = transport.is_closing
-        self.pause_reading = transport.pause_reading
-        self.resume_reading = transport.resume_reading
-
-    def write(self, data: bytes) -> None:
-        if not self._parts:
-            self._loop.call_soon(self._flush)
-        self._parts.append(data)
-        self._size += len(data)
-        if self._size >= _TOGETHER:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._parts:
-            parts, self._parts, self._size = self._parts, [], 0
-            self._transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
-
-    def close(self) -> None:
-        """Once all is written."""
-        self._flush()
-        self._transport.close()
-
-    def abort(self) -> None:
-        self._parts = []
-        self._transport.abort()
+def _gone(cycle: RequestResponseCycle) -> None:
+    """Tell who answers it that no more of it comes, and nothing reaches its client."""
+    cycle.disconnected = True
+    cycle.message_event.set()
 
 
 def _unreadable() -> InvalidRequest:

@@ -18,8 +18,11 @@ _AUTHORITY = re.compile(r"(?:\[(?P<six>[^\]]+)\]|(?P<name>[^:\[\]]+))(?::\d{1,5}
 _JSON = re.compile(rb"application/(?:json|[\w.-]+\+json)\s*(?:;.*)?", re.IGNORECASE)
 
 
-def check_local(request: Request) -> None:
-    """Forbidden for what another site may have sent, UnsupportedMediaType for a body that is not called JSON."""
+def check_local(request: Request, *, forms: bool = False) -> None:
+    """Forbidden for what another site may have sent, UnsupportedMediaType for a body that is not called JSON.
+
+    `forms`: bodies may be forms, which the route checks by itself.
+    """
     host = (request.header(b"host") or b"").decode("latin-1").strip().lower()
     if not _is_loopback(host):
         raise Forbidden(
@@ -33,7 +36,7 @@ def check_local(request: Request) -> None:
             f"This server asks for no key (--no-auth), so it takes no requests from pages of other sites, such as "
             f"'{shown(origin.decode('latin-1'))}'. Start it without --no-auth, and send a key."
         )
-    if _has_body(request) and not _JSON.fullmatch((request.header(b"content-type") or b"").strip()):
+    if not forms and _has_body(request) and not _JSON.fullmatch((request.header(b"content-type") or b"").strip()):
         raise UnsupportedMediaType(
             "This server asks for no key (--no-auth), so a body has to say that it is JSON. "
             "Expected the header Content-Type: application/json.",

@@ -132,6 +132,11 @@ class Meter:
                 found[index // self._n] = usage
         return found
 
+    def billed(self) -> tuple[Prompt, Usage] | None:
+        """The one prompt that our own engine answered, and what of it hit; None for several, and before an answer."""
+        usage = self._billed().get(0)
+        return (self._prompts[0], usage) if len(self._prompts) == 1 and usage is not None else None
+
     def token_ids(self) -> bytes | None:
         """The prompt's, where our own engine answers one."""
         return self._prompts[0].token_ids if len(self._prompts) == 1 else None

@@ -43,11 +43,11 @@ class PacedSend:
 
     async def __call__(self, message: dict[str, Any]) -> None:
         body = message.get("body", b"")
-        while len(body) > PIECE:
-            await self._paced({**message, "body": body[:PIECE], "more_body": True}, PIECE)
-            body = body[PIECE:]
-            message = {**message, "body": body}
-        await self._paced(message, len(body))
+        sent = 0
+        while len(body) - sent > PIECE:
+            await self._paced({**message, "body": body[sent : sent + PIECE], "more_body": True}, PIECE)
+            sent += PIECE
+        await self._paced({**message, "body": body[sent:]} if sent else message, len(body) - sent)
 
     async def _paced(self, message: dict[str, Any], size: int) -> None:
         begun = self._since = self._loop.time()

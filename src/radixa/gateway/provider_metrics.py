@@ -31,6 +31,8 @@ class ProviderFigures:
         )
         for name, provider in self.providers.items():
             upstreams = provider.upstreams
+            if not upstreams:
+                continue  # It answers in this process.
             requests.add_metric([name], sum(upstream.figures.requests for upstream in upstreams))
             retries.add_metric([name], sum(upstream.figures.retries for upstream in upstreams))
             for kind in KINDS:

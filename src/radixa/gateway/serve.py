@@ -24,6 +24,7 @@ from radixa.engine.events.base import EventSettings
 from radixa.gateway.address import Address, take
 from radixa.gateway.app import App
 from radixa.gateway.auth import Identity, KeyRing
+from radixa.gateway.base import RouteTable
 from radixa.gateway.http1 import HttpServer
 from radixa.gateway.logs import access_log, log_to_stderr
 from radixa.gateway.open_files import connections_for, raise_file_limit
@@ -61,7 +62,11 @@ class Events:
     """Something that is not as its user may believe, and stops nothing: one line."""
 
 
-def serve(config: Config, events: Events) -> None:
+Mount = Callable[[Gateway], RouteTable]
+"""Makes the routes that a server has beside the gateway's own, such as the dashboard's."""
+
+
+def serve(config: Config, events: Events, mount: Mount = lambda gateway: RouteTable()) -> None:
     """Serve until SIGTERM or SIGINT; a second signal ends the process at once.
 
     ConfigError for an address that cannot be had or a configuration that cannot be, ModelError for a model that cannot
@@ -70,10 +75,10 @@ def serve(config: Config, events: Events) -> None:
     import uvloop
 
     log_to_stderr(config.log)
-    uvloop.run(_serve(config, events))
+    uvloop.run(_serve(config, events, mount))
 
 
-async def _serve(config: Config, events: Events) -> None:
+async def _serve(config: Config, events: Events, mount: Mount) -> None:
     from radixa.models.prepare import check_name
 
     if config.engine.enabled:
@@ -86,26 +91,26 @@ async def _serve(config: Config, events: Events) -> None:
     with address.listener:
         store = open_store(config.store)
         try:
-            await _serve_from(store, address, config, events)
+            await _serve_from(store, address, config, events, mount)
         finally:
             store.close()
 
 
-async def _serve_from(store: SqlStore, address: Address, config: Config, events: Events) -> None:
+async def _serve_from(store: SqlStore, address: Address, config: Config, events: Events, mount: Mount) -> None:
     owner = Owner(store.engine)
     try:
         keys, secret = _keys(store, config, events)
         gateway = Gateway(config, store, keys, paths().data, upstreams(config.providers, os.environ))
         try:
             await gateway.start()
-            await _serve_with(gateway, address, secret, events)
+            await _serve_with(gateway, address, secret, events, mount)
         finally:
             await gateway.close()
     finally:
         owner.close()
 
 
-async def _serve_with(gateway: Gateway, address: Address, secret: str | None, events: Events) -> None:
+async def _serve_with(gateway: Gateway, address: Address, secret: str | None, events: Events, mount: Mount) -> None:
     config = gateway.config
     connections = connections_for(config.server.max_connections, raise_file_limit())
     if connections < config.server.max_connections:
@@ -114,7 +119,7 @@ async def _serve_with(gateway: Gateway, address: Address, secret: str | None, ev
             f"that: it takes {connections}"
         )
     telemetry = telemetry_for(config.telemetry)
-    app = App(gateway, telemetry, access_log(config.log))
+    app = App(gateway, telemetry, access_log(config.log), mount(gateway))
     stop = _stop_signal(events.stopping)
     server = HttpServer(app, address.listener, config.server, connections)
     stopped = asyncio.create_task(stop.wait())
@@ -180,6 +185,7 @@ def engine_settings(config: Config, folder: ModelFolder) -> EngineSettings:
         cache=cache.mode,
         eviction=cache.eviction,
         retention=cache.retention,
+        host_bytes=cache.host_bytes,
         disk=(cache.disk_folder or str(paths().cache / "kv")) if cache.disk else "",
         disk_bytes=cache.disk_bytes,
         disk_bandwidth=cache.disk_bandwidth,

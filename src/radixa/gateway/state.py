@@ -11,6 +11,9 @@ from pathlib import Path
 from radixa import __version__
 from radixa.core.config import Config
 from radixa.core.errors import EngineUnavailable, InvalidRequest
+from radixa.documents.embedding import packaged_embedder
+from radixa.documents.library import Library
+from radixa.documents.reading.apart import end_readers
 from radixa.gateway.accounting import Accounting
 from radixa.gateway.auth import KeyRing
 from radixa.gateway.catalogue import Catalogue, Missing, Offer, entries_with
@@ -21,11 +24,13 @@ from radixa.gateway.limits.opening import limiter_for
 from radixa.gateway.limits.spending import Spending
 from radixa.gateway.metrics import Metrics
 from radixa.gateway.request import Request
+from radixa.gateway.tree_feed import TreeFeed
 from radixa.kv.tiers.secret import installation_secret
 from radixa.providers.base import Provider
 from radixa.providers.local.provider import LocalProvider
 from radixa.providers.registry import Upstreams
 from radixa.store.catalogue import SqlModels
+from radixa.store.documents.sql import SqlDocuments
 from radixa.store.ledger.sql import SqlLedger
 from radixa.store.sql import SqlStore
 
@@ -51,7 +56,10 @@ class Gateway:
         )
         self.limiter = limiter_for(store, spending)
         self.signups = Addresses()
-        self.accounting = Accounting(self.limiter, self.ledger, self.metrics, installation_secret(data))
+        self.library = Library(SqlDocuments(store.engine), packaged_embedder)
+        self.secret = installation_secret(data)
+        self.accounting = Accounting(self.limiter, self.ledger, self.metrics, self.secret)
+        self.feed = TreeFeed(lambda: self.local, lambda: self.stopping)
         self.started = int(time.time())
         self.stopping = False
         self.shelf = Shelf(entries_with(config.models), SqlModels(store.engine))
@@ -97,6 +105,9 @@ class Gateway:
         place = self._upstreams.missing.get(provider)
         if place is not None:
             return Missing("no key", f"set {place}")
+        install = self._upstreams.uninstalled.get(provider)
+        if install is not None:
+            return Missing("no package", install)
         return Missing(f"no provider '{provider}'", f"describe it under [providers.{provider}] in radixa.toml")
 
     @property
@@ -140,12 +151,14 @@ class Gateway:
         async with AsyncExitStack() as parts:
             # The last of these is closed first.
             parts.callback(self.keys.close)
+            parts.callback(end_readers)
             parts.push_async_callback(asyncio.to_thread, self.ledger.close)
             parts.push_async_callback(self.limiter.close)
             for provider in self._upstreams.providers.values():
                 parts.push_async_callback(provider.close)
             if self._local is not None:
                 parts.push_async_callback(self._local.close)
+            parts.push_async_callback(self.feed.close)
             if self._following is not None:
                 self._following.cancel()
                 await asyncio.gather(self._following, return_exceptions=True)

@@ -12,10 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from radixa.core.base import Explanation
-from radixa.radix import MAX_LEVELS, Keep, NodeView, Span
+from radixa.radix import MAX_LEVELS, Keep, Node, NodeView, Span
+
+if TYPE_CHECKING:
+    from radixa.kv.runs import Runs
 
 
 class SlotRun(NamedTuple):
@@ -170,6 +173,19 @@ class PrefixCache(Protocol):
         """Nodes in depth-first order, of one namespace and those beneath it or of all; the cache may change between
         two of them. Those more than `levels` below the root are left out, and those of fewer than `min_tokens` tokens
         passed over."""
+        ...
+
+    def locked(self) -> list[Node[Runs]]:
+        """The last node of each path that a running request holds; those above it are locked as well."""
+        ...
+
+    def find(self, number: int, namespace: str | None = None) -> Iterator[Node[Runs] | None]:
+        """The node with that id, in one namespace and those beneath it or in all: None for each node that is looked at
+        before it, and nothing after it."""
+        ...
+
+    def keep(self, node: Node[Runs], keep: Keep | None) -> None:
+        """Give the path down to a node of this cache that retention in place of the node's own; None for none."""
         ...
 
     def stats(self) -> CacheStats: ...

@@ -10,8 +10,8 @@ from radixa.kv import runs
 from radixa.kv.base import CacheStats, Lease
 from radixa.kv.lease import SlotLease
 from radixa.kv.pool import SlotPool
-from radixa.kv.runs import RUNS
-from radixa.radix import MAX_LEVELS, Keep, NodeView, Span, Tree
+from radixa.kv.runs import RUNS, Runs
+from radixa.radix import MAX_LEVELS, Keep, Node, NodeView, Span, Tree
 
 
 class NoCache:
@@ -81,6 +81,15 @@ class NoCache:
         self, namespace: str | None = None, *, levels: int = MAX_LEVELS, min_tokens: int = 1
     ) -> Iterator[NodeView]:
         return iter(())
+
+    def locked(self) -> list[Node[Runs]]:
+        return []
+
+    def find(self, number: int, namespace: str | None = None) -> Iterator[Node[Runs] | None]:
+        return iter(())
+
+    def keep(self, node: Node[Runs], keep: Keep | None) -> None:
+        raise ValueError(f"{node!r} is not of this cache, which keeps nothing")
 
     def stats(self) -> CacheStats:
         leased = sum(lease.room for lease in self.leases)

@@ -16,7 +16,21 @@ from radixa.kv.lease import SlotLease
 from radixa.kv.pool import SlotPool
 from radixa.kv.runs import RUNS, Runs
 from radixa.kv.volatile import VolatileSpans
-from radixa.radix import MAX_LEVELS, Keep, Listener, NodeView, Policy, Span, Tree, lru, removing, removing_prefix
+from radixa.radix import (
+    MAX_LEVELS,
+    Keep,
+    Listener,
+    Node,
+    NodeView,
+    Policy,
+    Span,
+    Tree,
+    finding,
+    lru,
+    removing,
+    removing_prefix,
+    set_keep,
+)
 
 GHOSTS = 4
 """What has gone is remembered for so many times the capacity."""
@@ -144,6 +158,15 @@ class RadixCache:
         self, namespace: str | None = None, *, levels: int = MAX_LEVELS, min_tokens: int = 1
     ) -> Iterator[NodeView]:
         return self.tree.walk(namespace, levels=levels, min_tokens=min_tokens)
+
+    def locked(self) -> list[Node[Runs]]:
+        return [lease.node for lease in self.leases if lease.node.parent is not None]
+
+    def find(self, number: int, namespace: str | None = None) -> Iterator[Node[Runs] | None]:
+        return finding(self.tree.roots(namespace), number)
+
+    def keep(self, node: Node[Runs], keep: Keep | None) -> None:
+        set_keep(self.tree, node, keep)
 
     def stats(self) -> CacheStats:
         self.tree.expire()

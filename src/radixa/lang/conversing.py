@@ -1,10 +1,10 @@
-"""`set_system_prompt` and `retrieve`: words that are called inside a program, with or without `s`."""
+"""`set_system_prompt`: a word that is called inside a program, with or without `s`."""
 
 from __future__ import annotations
 
 import warnings
 
-from radixa.core.errors import CallFailed, EngineUnavailable, InvalidRequest
+from radixa.core.errors import CallFailed, EngineUnavailable
 from radixa.lang.base import Prompt, Turn
 from radixa.lang.current import running
 from radixa.lang.default import backend_or_default
@@ -34,13 +34,3 @@ def set_system_prompt(text: str) -> None:
         if not _warned:
             warnings.warn(f"set_system_prompt: the message could not be warmed: {error.message}", stacklevel=2)
         _warned = True
-
-
-def retrieve(collection: str, query: str, k: int = 4) -> str:
-    """The text of the `k` best passages of a collection for `query`, in the order that the cache holds already.
-
-    A collection that is not there: an error that says how to make one.
-    """
-    if k < 1:
-        raise InvalidRequest(f"retrieve: k is {k}. Expected 1 or more.")
-    return "\n\n".join(backend_or_default(None).search(collection, query, k))

@@ -14,6 +14,7 @@ import httpx2
 
 from radixa.core.addresses import root_url
 from radixa.core.errors import CallFailed
+from radixa.core.refusals import reason
 
 _TIMEOUT = httpx2.Timeout(600.0, connect=10.0)
 # Each thread of a batch has a request of its own under way.
@@ -126,12 +127,3 @@ class Http:
                 last = self._closed and not self._under_way
             if last:
                 self._client.close()
-
-
-def reason(body: str) -> str:
-    """The message of an error's body, else its beginning."""
-    try:
-        error = json.loads(body)["error"]
-        return str(error["message"] if isinstance(error, dict) else error)
-    except (ValueError, KeyError, TypeError):
-        return " ".join(body.split())[:200]

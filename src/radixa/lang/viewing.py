@@ -10,7 +10,7 @@ from radixa.core.errors import RadixaError
 from radixa.lang.base import Backend
 from radixa.lang.default import default_backend
 from radixa.lang.state import State
-from radixa.lang.tree_page import page
+from radixa.viewer.page import page
 
 _lock = threading.Lock()
 _file: Path | None = None

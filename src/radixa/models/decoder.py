@@ -24,8 +24,8 @@ class LlamaDecoder:
         self.config = config
         self.weights = weights
         self.ops = ops
-        self._attention = attention
-        self._rope = Rope(config)
+        self.attention = attention
+        self._rope = Rope(config, weights.norm.device)
         self._scale = config.head_size**-0.5
 
     @torch.inference_mode()
@@ -43,7 +43,7 @@ class LlamaDecoder:
                 hidden = ops.add_rms_norm(x, residual, layer.input_norm, eps)
             k, v = storage.k[i], storage.v[i]
             q = ops.rope_store(layer.qkv(hidden), cos, sin, step.slots, k, v, layer.q_norm, layer.k_norm, eps)
-            attended = self._attention.attend(q, k, v, step.plan, self._scale)
+            attended = self.attention.attend(q, k, v, step.plan, self._scale)
             if i == last:
                 # From here on only the rows whose logits are wanted matter.
                 attended, residual = attended[step.logit_rows], residual[step.logit_rows]

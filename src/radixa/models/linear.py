@@ -43,6 +43,8 @@ def make_linear(weight: Tensor, bias: Tensor | None, kind: str, *, wide: bool = 
         library = load_library()
         assert library is not None, "takes_native says so"
         return PackedProduct(library, weight, bias, wide=wide)
+    if wide and weight.is_cuda and weight.dtype == torch.bfloat16:
+        return WideProduct(weight, bias)
     product = OneDNNProduct(weight, bias) if kind == "onednn" and _takes_onednn(weight) else TorchProduct(weight, bias)
     return (lambda x: product(x).float()) if wide else product
 
@@ -76,6 +78,18 @@ class TorchProduct:
 
     def __call__(self, x: Tensor) -> Tensor:
         return functional.linear(x, self.weight, self._bias)
+
+
+class WideProduct:
+    """A product of bfloat16 on a CUDA device whose float32 sums are not rounded back."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        self._weight = weight
+        self._bias = bias
+
+    def __call__(self, x: Tensor) -> Tensor:
+        out = torch.mm(x, self._weight.t(), out_dtype=torch.float32)
+        return out if self._bias is None else out + self._bias
 
 
 class OneDNNProduct:

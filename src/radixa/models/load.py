@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from radixa.core.errors import ModelError
 from radixa.core.paths import paths
 from radixa.core.progress import Progress
-from radixa.models.base import ORIGIN, Decoder, ModelConfig, ModelFolder
+from radixa.models.base import ORIGIN, ModelConfig, ModelFolder
 from radixa.models.config import read_config
 
 if TYPE_CHECKING:
     from radixa.attention.base import AttentionBackend
     from radixa.kernels.base import Ops
+    from radixa.models.decoder import LlamaDecoder
 
 
 def open_folder(path: Path) -> ModelFolder:
@@ -44,12 +45,13 @@ def load_decoder(
     *,
     product: str | None = None,
     progress: Progress | None = None,
-) -> Decoder:
+    device: str = "cpu",
+) -> LlamaDecoder:
     """The model of `folder`, computing in `dtype` (`float32` or `bfloat16`).
 
     A converted GGUF whose weights do not exist in that dtype yet is dequantised first. `product` is the kind of matrix
     product (`linear.KINDS`), by default the fastest on this machine. With `torch`, float32 logits
-    are those of `transformers` to the last bit.
+    are those of `transformers` to the last bit. On a CUDA `device` it is `torch`'s own.
     """
     import torch
 
@@ -60,15 +62,22 @@ def load_decoder(
 
     ensure_weights(folder.path, dtype, progress)
     with open_weights(weight_files(folder.path, dtype), getattr(torch, dtype)) as read:
-        weights = build_weights(folder.config, read, product or choose_product(dtype))
+        kind = product or (choose_product(dtype) if device == "cpu" else "torch")
+        weights = build_weights(folder.config, lambda name: read(name).to(device), kind)
     give_back_freed_memory()
     return LlamaDecoder(folder.config, weights, ops, attention)
 
 
 def load_random(
-    shape_name: str, dtype: str, ops: Ops, attention: AttentionBackend, *, product: str | None = None
-) -> Decoder:
-    """A model of that shape with random weights, the same at every run: for benchmarks."""
+    shape_name: str,
+    dtype: str,
+    ops: Ops,
+    attention: AttentionBackend,
+    *,
+    product: str | None = None,
+    device: str = "cpu",
+) -> LlamaDecoder:
+    """A model of that shape with random weights, the same at every run on a kind of device: for benchmarks."""
     import torch
 
     from radixa.models.decoder import LlamaDecoder
@@ -77,8 +86,8 @@ def load_random(
     from radixa.models.weights import build_weights
 
     config = random_config(shape_name)
-    kind = product or choose_product(dtype)
-    weights = build_weights(config, random_reader(config, getattr(torch, dtype)), kind)
+    kind = product or (choose_product(dtype) if device == "cpu" else "torch")
+    weights = build_weights(config, random_reader(config, getattr(torch, dtype), device=device), kind)
     return LlamaDecoder(config, weights, ops, attention)
 
 

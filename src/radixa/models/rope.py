@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 class Rope:
     """Angles for a model. `scale` multiplies cosine and sine (YaRN sharpens attention that way)."""
 
-    def __init__(self, config: ModelConfig) -> None:
-        self.frequencies, self.scale = frequencies(config)
+    def __init__(self, config: ModelConfig, device: torch.device | str = "cpu") -> None:
+        found, self.scale = frequencies(config)
+        self.frequencies = found.to(device)
 
     def angles(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """cos and sin, each [N, D / 2] float32, for positions [N] int64."""

@@ -53,7 +53,8 @@ SHAPES: dict[str, ModelConfig] = {
         kv_heads=8,
         head_size=128,
         intermediate_size=14336,
-        context_length=8192,
+        # Of Llama 3.1; the first had 8,192. Nothing else of the shape depends on it.
+        context_length=131072,
         norm_eps=1e-5,
         rope_theta=500000.0,
     ),
@@ -69,8 +70,11 @@ def random_config(shape: str) -> ModelConfig:
     return SHAPES[name]
 
 
-def random_reader(config: ModelConfig, dtype: torch.dtype, seed: int = 0) -> Reader:
-    """Weights by name, each the same at every run: normal with the spread that keeps activations near one."""
+def random_reader(config: ModelConfig, dtype: torch.dtype, seed: int = 0, device: str = "cpu") -> Reader:
+    """Weights by name, each the same at every run: normal with the spread that keeps activations near one.
+
+    They are made on `device`, and are other numbers on another kind of device.
+    """
     import torch
 
     shapes = dict(weight_shapes(config))
@@ -79,9 +83,9 @@ def random_reader(config: ModelConfig, dtype: torch.dtype, seed: int = 0) -> Rea
     def read(name: str) -> Tensor:
         shape = shapes[name]
         if name.endswith("norm.weight"):
-            return torch.ones(shape, dtype=dtype)
-        generator = torch.Generator().manual_seed(seed + order[name])
-        return (torch.randn(shape, generator=generator, dtype=dtype)).mul_(shape[-1] ** -0.5)
+            return torch.ones(shape, dtype=dtype, device=device)
+        generator = torch.Generator(device).manual_seed(seed + order[name])
+        return torch.randn(shape, generator=generator, dtype=dtype, device=device).mul_(shape[-1] ** -0.5)
 
     return read
 

@@ -9,6 +9,9 @@ from radixa.core.config import ProviderConfig
 from radixa.core.errors import ConfigError
 from radixa.providers.base import Provider
 from radixa.providers.upstream.keys import VARIABLES, api_key, where
+from radixa.providers.wordllama.base import INSTALL, MODEL, PROVIDER
+from radixa.providers.wordllama.files import files
+from radixa.providers.wordllama.provider import WordLlamaProvider
 
 KNOWN: Mapping[str, ProviderConfig] = {
     "openai": ProviderConfig(kind="openai"),
@@ -18,6 +21,9 @@ KNOWN: Mapping[str, ProviderConfig] = {
 }
 """Providers that are there without a word in the configuration, as soon as their key is."""
 
+OURS: Mapping[str, str] = {"radixa": "the embedded engine's", PROVIDER: f"that of the package's own model, {MODEL}"}
+"""Names that no upstream may have."""
+
 
 @dataclass(slots=True)
 class Upstreams:
@@ -25,20 +31,27 @@ class Upstreams:
 
     providers: dict[str, Provider] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+    uninstalled: dict[str, str] = field(default_factory=dict)
+    """By name, what installs those that need a package."""
 
 
 def upstreams(configured: Mapping[str, ProviderConfig], environ: Mapping[str, str]) -> Upstreams:
     """Every known and configured upstream. ConfigError names the setting that cannot be. Nothing is connected yet."""
     found = Upstreams()
     for name, config in {**KNOWN, **configured}.items():
-        if name == "radixa":
-            raise ConfigError("providers.radixa: this name is the embedded engine's. Expected another one.")
+        if name in OURS:
+            raise ConfigError(f"providers.{name}: this name is {OURS[name]}. Expected another one.")
         key = api_key(name, config, environ)
         # A server of one's own needs a key only where the configuration says where one is.
         if key is None and (config.kind in VARIABLES or config.api_key_env or config.api_key_file):
             found.missing[name] = where(name, config)
         else:
             found.providers[name] = _provider(name, config, key)
+    model = files()
+    if model is None:
+        found.uninstalled[PROVIDER] = INSTALL
+    else:
+        found.providers[PROVIDER] = WordLlamaProvider(PROVIDER, model)
     return found
 
 

@@ -20,9 +20,11 @@ from radixa.radix.base import (
     Trace,
 )
 from radixa.radix.flushing import flush, removing, removing_prefix
+from radixa.radix.keeping import set_keep
 from radixa.radix.node import Node, Space, account, beneath
 from radixa.radix.policies import POLICIES, lru, policy
 from radixa.radix.tree import MAX_LEVELS, Tree
+from radixa.radix.walk import finding, view
 
 __all__ = [
     "MAX_LEVELS",
@@ -49,9 +51,12 @@ __all__ = [
     "Tree",
     "account",
     "beneath",
+    "finding",
     "flush",
     "lru",
     "policy",
     "removing",
     "removing_prefix",
+    "set_keep",
+    "view",
 ]

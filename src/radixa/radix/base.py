@@ -133,6 +133,9 @@ class Listener(Generic[P]):
     def removed(self, node: Node[P], reason: Reason) -> None:
         """`node` has left the tree; its `parent` and `segment` are what they were."""
 
+    def kept(self, node: Node[P]) -> None:
+        """The retention of `node` is another than it was, and perhaps that of nodes above it."""
+
 
 def hearing(what: str, listeners: Sequence[Listener[P]]) -> tuple[Callable[..., None], ...]:
     """The methods called `what` of those listeners that have one of their own."""

@@ -98,6 +98,7 @@ class Tree(Generic[P]):
         self._split_to = hearing("split", listeners)
         self._matched_to = hearing("matched", listeners)
         self._removed_to = hearing("removed", listeners)
+        self._kept_to = hearing("kept", listeners)
 
     # ---- finding and adding
 
@@ -217,13 +218,18 @@ class Tree(Generic[P]):
     def retain(self, node: Node[P], keep: Keep) -> None:
         """Grant the path down to `node` the retention `keep`, as far as the budget allows (`retention.py`)."""
         self.retention.grant(node, keep)
-        self._offer(node)
+        self._unranked(node)
         self._yield()
+
+    def release(self, node: Node[P]) -> None:
+        """Take the retention of `node` away; it stays, as an ordinary one. What is retained below it needs it back."""
+        self.retention.release(node)
+        self._unranked(node)
 
     def expire(self) -> None:
         """Take retention whose TTL has run out away; `evict` does so by itself."""
         for node in self.retention.due(self.now()):
-            self._offer(node)
+            self._unranked(node)
 
     # ---- cutting and removing
 
@@ -399,4 +405,10 @@ class Tree(Generic[P]):
         if self.retention.tokens > self.retention.budget:
             self.expire()
             for node in self.retention.excess():
-                self._offer(node)
+                self._unranked(node)
+
+    def _unranked(self, node: Node[P]) -> None:
+        """`node` has another retention, so perhaps another place in the order."""
+        self._offer(node)
+        for kept in self._kept_to:
+            kept(node)

@@ -36,7 +36,7 @@ def walk(roots: Sequence[Node[Any]], now: Callable[[], float], levels: int, min_
             line.append(upper)
         for member in reversed(line):
             if member.tokens >= min_tokens:
-                yield _view(member, parent, now())
+                yield view(member, parent, now())
                 parent = member.id
         if level < levels:
             children = reversed(node.children.values())
@@ -57,7 +57,31 @@ def bottom_up(root: Node[P]) -> Iterator[Node[P]]:
             yield node
 
 
-def _view(node: Node[Any], parent: int, now: float) -> NodeView:
+def finding(roots: Sequence[Node[P]], number: int) -> Iterator[Node[P] | None]:
+    """The node with that id below `roots`: None for each node that is looked at before it, and nothing after it.
+
+    The tree may change between two of them; what came after the search began may then not be found.
+    """
+    pending = [child for root in roots for child in root.children.values()]
+    while pending:
+        node = pending.pop()
+        if node.id == number:
+            if not node.gone:
+                yield node
+            return
+        # Where the node was split since it was found, what was cut off its front has an id of its own.
+        upper = node.parent
+        while upper is not None and upper.parent is not None and upper.id > node.id:
+            if upper.id == number:
+                yield upper
+                return
+            upper = upper.parent
+        pending.extend(node.children.values())
+        yield None
+
+
+def view(node: Node[Any], parent: int, now: float) -> NodeView:
+    """What `node` is at the tree's time `now`, below the node with the id `parent`."""
     return NodeView(
         id=node.id,
         parent=parent,

@@ -85,6 +85,7 @@ async def test_rows_newest_first_and_what_they_add_up_to(used: World) -> None:
         "cost_nano_usd": 4_009,
         "saved_nano_usd": -9,
         "unknown_price_requests": 1,
+        "ttft_ms": 12.5,
     }
 
 

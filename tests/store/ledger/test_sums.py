@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from math import floor
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete
 
-from radixa.store.ledger.base import COUNTS, GroupBy, LedgerRow, Query, Totals
+from radixa.store.ledger.base import COUNTS, GroupBy, LedgerRow, Query, Totals, added
 from radixa.store.ledger.schema import DAY, ROLLUPS, ledger
 from radixa.store.ledger.sql import SqlLedger
 from radixa.store.ledger.windows import windows
@@ -23,6 +24,7 @@ KEYS: dict[GroupBy, Callable[[LedgerRow], str | int]] = {
     "key": lambda row: row.key_id,
     "session": lambda row: row.session_id,
     "day": lambda row: int(row.created // DAY) * DAY,
+    "account": lambda row: row.account_id,
 }
 queries = st.builds(
     Query,
@@ -40,6 +42,8 @@ def summed(found: Sequence[LedgerRow]) -> Totals:
         cost_nano_usd=sum(row.cost_nano_usd or 0 for row in found),
         saved_nano_usd=sum(row.saved_nano_usd or 0 for row in found),
         unknown_price_requests=sum(row.cost_nano_usd is None for row in found),
+        timed_requests=sum(row.ttft_ms is not None for row in found),
+        ttft_us=sum(floor(row.ttft_ms * 1000) for row in found if row.ttft_ms is not None),
     )
 
 
@@ -76,6 +80,7 @@ def check(store: SqlLedger, kept: Sequence[LedgerRow], query: Query, by: GroupBy
     }
     assert [group.last for group in found] == sorted((group[0].created for group in groups.values()), reverse=True)
     assert store.groups(query, by, limit=1) == found[:1]
+    assert added(group.totals for group in found) == summed(matching)
 
 
 def _without_blocks(row: LedgerRow) -> LedgerRow:

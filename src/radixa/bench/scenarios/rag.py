@@ -50,7 +50,7 @@ INSTRUCTIONS = (
     "Versions of the language matter: where a passage says since when something holds, say so as well.",
 )
 
-_QUESTIONS = (
+QUESTIONS = (
     "What does the passage on {topic} say first?",
     "Which rule about {topic} is easiest to break?",
     "Show a short example of {topic}.",
@@ -73,7 +73,7 @@ def build(codec: Codec, seed: int, size: Size) -> Scenario:
             fit([f"[{number}] {topic}:", *paragraphs], size.passage, codec, "\n\n")
             for number, (topic, paragraphs) in enumerate(members, 1)
         )
-        for question, pattern in enumerate(chance.sample(_QUESTIONS, size.questions)):
+        for question, pattern in enumerate(chance.sample(QUESTIONS, size.questions)):
             topic, _ = chance.choice(members)
             text = f"{context}\n\nQuestion: {pattern.format(topic=topic)}"
             threads.append(Thread(f"set-{index + 1}-question-{question + 1}", (system,), (text,)))

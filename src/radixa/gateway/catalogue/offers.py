@@ -12,6 +12,7 @@ from radixa.core.errors import InvalidRequest, ModelNotFound, shown
 from radixa.core.money import FREE
 from radixa.gateway.catalogue.base import EMBEDDED, Available, Missing, Offer
 from radixa.gateway.catalogue.prices import DatedPrices, dated_prices, prices_on
+from radixa.providers.registry import OURS
 from radixa.store.base import NO_LIMITS, Limits
 
 _DAY_S = 86_400
@@ -38,7 +39,7 @@ class Catalogue:
     ) -> None:
         """`own` is the embedded engine's model and `context` its context length in tokens; None where there is none.
 
-        With `sandbox` that engine answers for every entry, whatever provider it names.
+        With `sandbox` that engine answers for every entry of an upstream, whichever it names.
         """
         self._own = own
         self._context = context
@@ -83,11 +84,10 @@ class Catalogue:
     def missing(self, name: str) -> str | None:
         """Why the entry of that name is not offered, and what would change that; None where it is, or is none."""
         known = self._known.get(name)
-        lacking = None if known is None else self._lacking(known.entry)
-        if lacking is None:
+        if known is None or (lacking := self._lacking(known.entry)) is None:
             return None
         reason = f"{lacking.what} for {name}: {lacking.remedy}"
-        return reason if lacking is _NO_ENGINE else f"{reason}, or start with --sandbox"
+        return f"{reason}, or start with --sandbox" if known.entry.provider not in OURS else reason
 
     def _today(self) -> dict[str, Offer]:
         """The offers at today's prices (UTC), worked out again when the day or an entry changes."""
@@ -138,7 +138,8 @@ class Catalogue:
 
     def _embedded(self, entry: ModelEntry) -> bool:
         """Also for an entry under the engine's own name: it prices that, and gives it to nobody else."""
-        return self._own is not None and (self._sandbox or entry.provider == EMBEDDED or entry.id == self._own)
+        stood_in = self._sandbox and entry.provider not in OURS
+        return self._own is not None and (stood_in or entry.provider == EMBEDDED or entry.id == self._own)
 
     def _lacking(self, entry: ModelEntry) -> Missing | None:
         if self._embedded(entry):

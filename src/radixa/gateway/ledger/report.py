@@ -12,7 +12,7 @@ import msgspec
 
 from radixa.core.errors import InvalidRequest, shown
 from radixa.gateway.request import integer
-from radixa.store.ledger.base import Group, GroupBy, LedgerRow, Query, Totals
+from radixa.store.ledger.base import Group, GroupBy, LedgerRow, Query, Totals, added
 from radixa.store.ledger.sql import SqlLedger
 
 PARAMETERS = ("since", "until", "limit", "before", "group_by", "include", "account")
@@ -20,7 +20,13 @@ EVERYONE = "*"
 """In place of an account: all of them."""
 LIMIT = 100
 MOST = 1_000
-_FIELD: dict[GroupBy, str] = {"model": "model", "key": "key_id", "session": "session_id", "day": "day"}
+_FIELD: dict[GroupBy, str] = {
+    "model": "model",
+    "key": "key_id",
+    "session": "session_id",
+    "day": "day",
+    "account": "account_id",
+}
 _SECONDS = re.compile(r"\d{1,11}(\.\d{1,9})?", re.ASCII)
 
 
@@ -76,16 +82,20 @@ def report(store: SqlLedger, wish: Wanted, account_id: str | None) -> dict[str, 
     """The answer, of one account or of all. NotFound where the account has no request `before`."""
     query = Query(account_id, None, wish.since, wish.until)
     data: list[dict[str, Any]]
+    totals: Totals | None = None
     if wish.group_by is None:
         rows = store.rows(query, limit=wish.limit + 1, before=wish.before, blocks=wish.blocks)
         data = [_row(row, blocks=wish.blocks) for row in rows]
     else:
         groups = store.groups(query, wish.group_by, limit=wish.limit + 1)
         data = [_group(group, wish.group_by) for group in groups]
+        if len(groups) <= wish.limit:
+            # Each row is in one of them.
+            totals = added(group.totals for group in groups)
     return {
         "object": "list",
         "data": data[: wish.limit],
-        "totals": _totals(store.totals(query)),
+        "totals": _totals(store.totals(query) if totals is None else totals),
         "has_more": len(data) > wish.limit,
     }
 
@@ -102,8 +112,9 @@ def _group(group: Group, by: GroupBy) -> dict[str, Any]:
 
 
 def _totals(totals: Totals) -> dict[str, Any]:
-    """The sums; an amount is null where no price of these requests is known."""
-    found = msgspec.structs.asdict(totals)
+    """The sums; an amount is null where no price of these requests is known. `ttft_ms` is their average."""
+    found = msgspec.structs.asdict(totals) | {"ttft_ms": totals.ttft_ms}
+    del found["timed_requests"], found["ttft_us"]
     if totals.requests and totals.unknown_price_requests == totals.requests:
         found |= {"cost_nano_usd": None, "saved_nano_usd": None}
     return found

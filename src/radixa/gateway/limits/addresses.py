@@ -23,6 +23,15 @@ class Addresses:
         self._clock = clock or steady()
         self._windows: dict[str, Window] = {}
 
+    def look(self, address: str) -> int:
+        """The milliseconds until there is room for one more; 0 where there is now. Counts nothing."""
+        window = self._windows.get(_network(address))
+        if window is None:
+            return 0
+        now = self._clock()
+        forget(window, now)
+        return wait(window, now, 1, self._limit) or 0
+
     def wait(self, address: str) -> int:
         """Count one more and return 0, or count nothing and return the milliseconds to wait."""
         now = self._clock()

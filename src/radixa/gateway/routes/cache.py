@@ -7,16 +7,12 @@ and nothing else, so that no hit of one account shows in the figures of another 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import secrets
 from dataclasses import asdict
-from math import inf
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from radixa.core import tokens
 from radixa.core.base import CachePolicy
 from radixa.core.errors import Forbidden, InvalidRequest, shown
 from radixa.engine.base import Flushed, TreeQuery
@@ -25,30 +21,29 @@ from radixa.gateway.base import Parameter, Response, json_response, operation
 from radixa.gateway.dialects.chat.body import ChatBody
 from radixa.gateway.dialects.completions.body import CompletionBody
 from radixa.gateway.errors import contradiction
+from radixa.gateway.nodes import node_body, owns
 from radixa.gateway.request import Request, integer
 from radixa.gateway.routes.one_prompt import one_prompt
 from radixa.gateway.state import Gateway
 from radixa.gateway.wishes import namespace
 from radixa.kv.tiers.base import TierStats
-from radixa.models.base import Tokenizer
 from radixa.radix import MAX_LEVELS, NodeView
 
 MAX_NODES = 10_000
 SLICE = 1_000
 """Nodes that the engine is asked for at a time."""
 
-_VEIL = secrets.token_bytes(32)
-_NAMESPACE = Parameter("namespace", "One account's, or one of its salted ones; of another account for administrators.")
-_SALT = Parameter("cache_salt", "The caller's own namespace under that salt.")
+NAMESPACE = Parameter("namespace", "One account's, or one of its salted ones; of another account for administrators.")
+SALT = Parameter("cache_salt", "The caller's own namespace under that salt.")
 _TREE_QUERY = (
-    _NAMESPACE,
-    _SALT,
+    NAMESPACE,
+    SALT,
     Parameter("depth", "Levels below the root.", Annotated[int, Meta(ge=1, le=MAX_LEVELS)]),
     Parameter("min_tokens", "Nodes of fewer are passed over.", Annotated[int, Meta(ge=1, le=2**31 - 1)]),
     Parameter("limit", "Nodes on a page.", Annotated[int, Meta(ge=1, le=MAX_NODES)]),
     Parameter("after", "The `next` of the page before.", Annotated[int, Meta(ge=0, le=2**53)]),
 )
-_FLUSH_QUERY = (_NAMESPACE, _SALT, Parameter("session_id", "One session of the caller's."))
+_FLUSH_QUERY = (NAMESPACE, SALT, Parameter("session_id", "One session of the caller's."))
 _NARROWING = tuple(parameter.name for parameter in _FLUSH_QUERY)
 _SLOTS = ("free", "tree", "leased", "evictable", "nodes")
 _WORK = ("computed_tokens", "evicted_tokens", "wanted_tokens", "retractions")
@@ -123,7 +118,7 @@ async def tree(gateway: Gateway, request: Request) -> Response:
     identity, local, query = request.identity, gateway.local, request.query()
     limit = integer(query, "limit", 1_000, 1, MAX_NODES)
     wanted = TreeQuery(
-        namespace=_namespace(identity, query),
+        namespace=namespace_of(identity, query),
         levels=integer(query, "depth", MAX_LEVELS, 1, MAX_LEVELS),
         min_tokens=integer(query, "min_tokens", 1, 1, 2**31 - 1),
         cursor=integer(query, "after", 0, 0, 2**53) or None,
@@ -136,7 +131,7 @@ async def tree(gateway: Gateway, request: Request) -> Response:
         found += page.nodes
         more = page.cursor is not None
         wanted = msgspec.structs.replace(wanted, cursor=page.cursor)
-    nodes = await asyncio.to_thread(lambda: [_node(node, identity, local.tokenizer) for node in found])
+    nodes = await asyncio.to_thread(lambda: [node_body(node, identity, local.tokenizer) for node in found])
     return json_response({"object": "list", "data": nodes, "has_more": more, "next": wanted.cursor})
 
 
@@ -155,11 +150,12 @@ async def flush(gateway: Gateway, request: Request) -> Response:
     if raw:
         dropped = await _flush_prefix(gateway, request, query, raw)
     else:
-        wanted, session = _namespace(identity, query), query.get("session_id")
+        wanted, session = namespace_of(identity, query), query.get("session_id")
         if session is not None and wanted is None:
             # A session's name is its account's own: another account may have one of the same name.
             wanted = identity.account_id
         dropped = await gateway.local.engine.flush(wanted, session=session)
+    gateway.accounting.recent.forget(None if identity.admin and not raw else identity.account_id)
     return json_response(FlushedBody("cache.flushed", dropped.tokens, dropped.disk_tokens))
 
 
@@ -196,12 +192,7 @@ def _check_narrowed(query: dict[str, str]) -> None:
             )
 
 
-def owns(identity: Identity, namespace: str) -> bool:
-    """Whether a namespace is the account's own, or one of its salted ones."""
-    return namespace == identity.account_id or namespace.startswith(f"{identity.account_id}/")
-
-
-def _namespace(identity: Identity, query: dict[str, str]) -> str | None:
+def namespace_of(identity: Identity, query: dict[str, str]) -> str | None:
     """The namespace a request is about, None for all. Forbidden where it is somebody else's.
 
     A `cache_salt` names the caller's own one of that salt.
@@ -222,62 +213,3 @@ def _namespace(identity: Identity, query: dict[str, str]) -> str | None:
             param="namespace",
         )
     return wanted or identity.account_id
-
-
-class NodeBody(msgspec.Struct, frozen=True):
-    id: int
-    """At most 52 bits."""
-    parent: int
-    namespace: str
-    depth: int
-    """Tokens on the path above it."""
-    tokens: int
-    text: str | None
-    """None where it is not the caller's own."""
-    hits: int
-    last_use: float
-    """Seconds ago."""
-    age: float
-    """Seconds since it was made."""
-    locked: bool
-    role: str
-    session_id: str | None
-    """As `text`: its name is its account's."""
-    priority: bool
-    pin: bool
-    expiry: float | None
-    """Seconds until its TTL runs out, if nothing uses it; None without a TTL."""
-    tier: str = "device"
-
-
-def _node(node: NodeView, identity: Identity, tokenizer: Tokenizer) -> NodeBody:
-    text, session, keep = None, None, node.keep
-    if owns(identity, node.namespace):
-        session = node.origin.session or None
-        text = tokenizer.decode(tokens.unpack(node.token_ids), skip_special=False)
-    return NodeBody(
-        id=_veiled(node.id),
-        parent=_veiled(node.parent),
-        namespace=node.namespace,
-        depth=node.depth,
-        tokens=tokens.count(node.token_ids),
-        text=text,
-        hits=node.hits,
-        last_use=round(node.last_use, 3),
-        age=round(node.created, 3),
-        locked=node.locked,
-        role=node.origin.role,
-        session_id=session,
-        priority=keep is not None and keep.priority,
-        pin=keep is not None and keep.pin,
-        expiry=None if keep is None or keep.ttl == inf else max(0.0, round(keep.ttl - node.last_use, 3)),
-    )
-
-
-def _veiled(number: int) -> int:
-    """A node's number so that it does not tell how many nodes there were before it, which others made (law 4).
-
-    A node keeps it as long as this server runs; 0, which is no node, stays 0.
-    """
-    digest = hashlib.blake2b(number.to_bytes(8, "little"), digest_size=8, key=_VEIL).digest()
-    return int.from_bytes(digest, "little") >> 12 if number else 0

@@ -2,42 +2,42 @@
 
 from __future__ import annotations
 
-import msgspec
+import asyncio
+from typing import Literal
 
-from radixa.gateway.base import Response, encode, operation, served_by
+from radixa.core.errors import InvalidRequest, shown
+from radixa.gateway.base import Parameter, Response, encode, operation, served_by
 from radixa.gateway.dialects.chat.body import ChatBody
 from radixa.gateway.dialects.completions.body import CompletionBody
-from radixa.gateway.misses import MissBody, VolatileBody, miss_body, volatile_body
+from radixa.gateway.explaining import ExplanationBody, explanation
 from radixa.gateway.request import Request
 from radixa.gateway.routes.one_prompt import one_prompt
 from radixa.gateway.state import Gateway
-from radixa.gateway.usage import Tiers, tiers_of
 from radixa.gateway.wishes import cache_policy
 
-
-class ExplanationBody(msgspec.Struct, frozen=True):
-    prompt_tokens: int
-    cached_tokens: int
-    tiers: Tiers
-    miss: MissBody | None
-    volatile: VolatileBody | None
+_QUERY = (Parameter("include", "The prompt's text too, by where it lies: `parts`.", Literal["text"]),)
 
 
-@operation(body=(ChatBody, CompletionBody), answer=ExplanationBody, errors=(404,))
+@operation(body=(ChatBody, CompletionBody), query=_QUERY, answer=ExplanationBody, errors=(404,))
 async def explain(gateway: Gateway, request: Request) -> Response:
     """For a body of chat completions, or of completions with one prompt, which is checked as those check it."""
+    include = request.query().get("include")
+    if include not in (None, "text"):
+        raise InvalidRequest(f"Invalid 'include': '{shown(include)}'. Expected text.", param="include")
     wanted = await one_prompt(gateway, request, await request.body(gateway.config.server.max_body_bytes))
     local = gateway.local
     policy = cache_policy(wanted.asked.wishes, gateway.config.cache.default, wanted.understood.marks)
     asked = wanted.request(gateway, request, policy)
     prompt = await local.prepare(asked)
     found = await local.engine.explain(prompt.token_ids, asked.namespace, read=policy.read)
-    miss, volatile = found.miss, found.volatile
-    body = ExplanationBody(
-        prompt_tokens=found.prompt_tokens,
-        cached_tokens=found.cached_tokens,
-        tiers=tiers_of(found.cached_tokens, found.disk_tokens),
-        miss=None if miss is None else miss_body(miss, prompt, volatile, local.tokenizer),
-        volatile=None if volatile is None else volatile_body(volatile, prompt, local.tokenizer),
+    body = await asyncio.to_thread(
+        explanation,
+        prompt,
+        local.tokenizer,
+        cached=found.cached_tokens,
+        disk=found.disk_tokens,
+        miss=found.miss,
+        volatile=found.volatile,
+        text=include is not None,
     )
     return Response(encode(body), headers=served_by(local.name))

@@ -143,8 +143,7 @@ def _create(
 
 
 def _check_unrestricted(identity: Identity) -> None:
-    """A key with limits could otherwise make one without, or lift its own."""
-    if identity.terms.restricted and not identity.admin:
+    if not identity.makes_keys:
         raise Forbidden("A key that has limits, budgets, an expiry or a list of models makes and changes no keys.")
 
 

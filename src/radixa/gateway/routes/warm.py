@@ -39,7 +39,7 @@ async def warm(gateway: Gateway, request: Request) -> Response:
     offer, local = wanted.offer, gateway.local
     asked = wanted.request(gateway, request, _policy(wanted), max_tokens=0)
     request.watch()
-    use = Use("warm", len(wanted.asked.body), session=asked.cache.session, namespace=asked.namespace)
+    use = Use("warm", len(wanted.asked.body), session=asked.cache.session, namespace=asked.namespace, keeps=True)
     account = await gateway.accounting.open(request, offer, use)
     with account:
         prompt = await local.prepare(asked, add_generation_prompt=False)

@@ -12,7 +12,7 @@ from radixa.lang.chat_backend import ChatBackend, answer_schema, messages_of, re
 from radixa.lang.constraints import StopPatterns
 from radixa.lang.usage import figures
 
-_NEW_LIMIT = re.compile(r"(o\d|gpt-5)")
+NEW_LIMIT = re.compile(r"(o\d|gpt-5)")
 """Models that call the limit of an answer `max_completion_tokens`."""
 _OFF: dict[str, tuple[Any, ...]] = {
     "temperature": (1.0,),
@@ -85,7 +85,7 @@ class OpenAI(ChatBackend):
         if extra:
             body["extra_body"] = extra
         if options.max_tokens is not None:
-            body["max_completion_tokens" if _NEW_LIMIT.match(self.model) else "max_tokens"] = options.max_tokens
+            body["max_completion_tokens" if NEW_LIMIT.match(self.model) else "max_tokens"] = options.max_tokens
         if self.is_chat_model:
             body["messages"] = messages_of(prompt, continues=False)
             if options.return_logprob:

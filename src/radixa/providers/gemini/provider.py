@@ -13,8 +13,9 @@ from radixa.core.base import Dialect, GenerateChunk, GenerateRequest
 from radixa.core.config import ProviderConfig
 from radixa.core.errors import ConfigError, UpstreamError
 from radixa.providers.base import Embedded, EmbedRequest
+from radixa.providers.embeddings import answer_of, wanted_of
 from radixa.providers.gemini.chunks import Reader
-from radixa.providers.gemini.embeddings import answer_of, batches, wanted_of
+from radixa.providers.gemini.embeddings import batches, used
 from radixa.providers.gemini.errors import explain, in_stream
 from radixa.providers.gemini.request import body_of, encode
 from radixa.providers.gemini.wire import Answer, Counted, Embeddings
@@ -84,16 +85,17 @@ class GeminiProvider:
         return self._read(answer, Counted, begun=False).total_tokens
 
     async def embed(self, request: EmbedRequest) -> Embedded:
-        wanted = wanted_of(request.body)
+        wanted = wanted_of(request.body, "Gemini")
         path = f"{_path(request.model)}:batchEmbedContents"
         found = [
             self._read(await self._upstream.post(path, body), Embeddings, begun=False)
             for body in batches(wanted, _resource(request.model))
         ]
-        got = sum(len(batch.embeddings) for batch in found)
-        if got != len(wanted.texts):
-            raise UpstreamError(f"{self.name} gave {got} embeddings of {len(wanted.texts)} texts.")
-        return Embedded(*answer_of(found, wanted, request.model))
+        vectors = [embedding.values for batch in found for embedding in batch.embeddings]
+        if len(vectors) != len(wanted.texts):
+            raise UpstreamError(f"{self.name} gave {len(vectors)} embeddings of {len(wanted.texts)} texts.")
+        usage = used(found, wanted)
+        return Embedded(answer_of(vectors, wanted, request.model, usage), usage)
 
     async def close(self) -> None:
         await self._upstream.close()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
 Api = Literal["chat", "completions", "responses", "messages", "embeddings", "warm"]
-GroupBy = Literal["model", "key", "session", "day"]
+GroupBy = Literal["model", "key", "session", "day", "account"]
 
 
 class LedgerRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +67,15 @@ COUNTS: tuple[str, ...] = (
     "disk_tokens",
 )
 """The fields of a row that are counts of tokens."""
-SUMS: tuple[str, ...] = ("requests", *COUNTS, "cost_nano_usd", "saved_nano_usd", "unknown_price_requests")
+SUMS: tuple[str, ...] = (
+    "requests",
+    *COUNTS,
+    "cost_nano_usd",
+    "saved_nano_usd",
+    "unknown_price_requests",
+    "timed_requests",
+    "ttft_us",
+)
 """What rows add up to; the fields of `Totals`."""
 
 
@@ -80,7 +89,10 @@ class Query(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """What rows add up to. The amounts are of the requests whose price is known; `unknown_price_requests` are not."""
+    """What rows add up to. The amounts are of the requests whose price is known; `unknown_price_requests` are not.
+
+    `ttft_us` is the times to the first token of the `timed_requests` that had one, in whole microseconds each.
+    """
 
     requests: int = 0
     prompt_tokens: int = 0
@@ -93,11 +105,24 @@ class Totals(msgspec.Struct, frozen=True):
     cost_nano_usd: int = 0
     saved_nano_usd: int = 0
     unknown_price_requests: int = 0
+    timed_requests: int = 0
+    ttft_us: int = 0
+
+    @property
+    def ttft_ms(self) -> float | None:
+        """On average; None where no token came."""
+        return round(self.ttft_us / self.timed_requests / 1e3, 3) if self.timed_requests else None
+
+
+def added(parts: Iterable[Totals]) -> Totals:
+    """The totals of all that the parts are the totals of."""
+    sums = map(sum, zip(*(msgspec.structs.astuple(part) for part in parts), strict=True))
+    return Totals(*sums)
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The rows that have one key in common: a model, a key's id, a session, or a day (its first second)."""
+    """The rows that have one key in common: a model, a key's id, a session, an account, or a day (its first second)."""
 
     key: str | int
     account_id: str

@@ -105,6 +105,8 @@ def _sums_of_rows() -> list[ColumnElement[Any]]:
         func.coalesce(func.sum(cost), 0).label("cost_nano_usd"),
         func.coalesce(func.sum(ledger.c.saved_nano_usd), 0).label("saved_nano_usd"),
         (func.count() - func.count(cost)).label("unknown_price_requests"),
+        func.count(ledger.c.ttft_ms).label("timed_requests"),
+        func.coalesce(func.sum(cast(func.floor(ledger.c.ttft_ms * 1000), BigInteger)), 0).label("ttft_us"),
     ]
 
 
@@ -129,7 +131,7 @@ def _matches(
 
 def _key(by: GroupBy, window: Window, table: Table) -> ColumnElement[Any]:
     if by != "day":
-        return table.c[{"model": "model", "key": "key_id", "session": "session_id"}[by]]
+        return table.c[{"model": "model", "key": "key_id", "session": "session_id", "account": "account_id"}[by]]
     if window.width == DAY:
         return table.c.start
     assert window.low is not None  # only the windows of days have no end

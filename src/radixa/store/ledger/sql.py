@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from math import floor
 from typing import Any
 
 import msgspec
@@ -146,7 +147,9 @@ def _sums(
 def _parts(row: LedgerRow) -> tuple[int, ...]:
     """What one row adds to each of `SUMS`."""
     counts = (getattr(row, name) for name in COUNTS)
-    return (1, *counts, row.cost_nano_usd or 0, row.saved_nano_usd or 0, int(row.cost_nano_usd is None))
+    amounts = (row.cost_nano_usd or 0, row.saved_nano_usd or 0, int(row.cost_nano_usd is None))
+    timed = (0, 0) if row.ttft_ms is None else (1, floor(row.ttft_ms * 1000))
+    return (1, *counts, *amounts, *timed)
 
 
 def _place(connection: Connection, query: Query, request_id: str) -> tuple[float, str]:

@@ -1,0 +1,1 @@
+"""The dashboard: pages over the gateway's own routes, under `/dashboard`. Start at `base.py`, then `mount.py`."""

@@ -1,0 +1,1 @@
+"""The tree, live, and prompts explained: `/dashboard/cache` and `/dashboard/explain`."""

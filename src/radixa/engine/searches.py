@@ -1,0 +1,48 @@
+"""Finding one node by its id, a slice at a time, so that a tree of a million nodes does not stop the requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from radixa.core.errors import NotFound
+from radixa.engine.base import Fault
+from radixa.engine.loop import EngineLoop
+from radixa.engine.messages import Answer, AskNode, NodePath
+from radixa.radix import Node, view
+
+SEARCH_SLICE = 4_096
+"""Nodes that are looked at between two steps: about a millisecond."""
+
+
+@dataclass(slots=True)
+class Search:
+    """For one question; `over` until it answers."""
+
+    id: int
+    wanted: AskNode
+    looking: Iterator[Node[Any] | None]
+
+    @classmethod
+    def begin(cls, loop: EngineLoop, number: int, wanted: AskNode) -> Search:
+        return cls(number, wanted, loop.cache.find(wanted.node, wanted.namespace))
+
+    def over(self, loop: EngineLoop) -> Answer | None:
+        """Look on; the answer, where that was the end. What is asked to be kept otherwise is, before the answer."""
+        looked = 0
+        for node in islice(self.looking, SEARCH_SLICE):
+            if node is not None:
+                return Answer(self.id, self._found(loop, node))
+            looked += 1
+        if looked == SEARCH_SLICE:
+            return None
+        return Answer(self.id, fault=Fault.of(NotFound("There is no such node in the tree any more.", param="id")))
+
+    def _found(self, loop: EngineLoop, node: Node[Any]) -> NodePath:
+        if self.wanted.keeping:
+            loop.cache.keep(node, self.wanted.keep)
+        now, path = loop.clock(), node.path()
+        above = [0, *(member.id for member in path)]
+        return NodePath([view(member, parent, now) for member, parent in zip(path, above, strict=False)])

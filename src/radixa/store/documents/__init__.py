@@ -1,0 +1,1 @@
+"""Collections of documents, cut into passages that are found by their words."""
