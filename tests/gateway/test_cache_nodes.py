@@ -54,6 +54,7 @@ async def test_dropping_a_node_drops_what_is_below_it_and_what_only_leads_to_it(
     assert dropped == {
         "object": "cache.flushed",
         "dropped_tokens": 3 + 2 * len("e\nassistant: "),
+        "dropped_host_tokens": 0,
         "dropped_disk_tokens": 0,
     }
     assert "".join(one["text"] for one in await nodes(world.client)) == "user: other\nassistant: "

@@ -47,6 +47,7 @@ async def test_by_session(world: World) -> None:
     assert (await drop(world.client, "?session_id=nobody")).json == {
         "object": "cache.flushed",
         "dropped_tokens": 0,
+        "dropped_host_tokens": 0,
         "dropped_disk_tokens": 0,
     }
 

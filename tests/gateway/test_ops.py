@@ -110,11 +110,13 @@ async def test_the_engines_figures_also_under_vllms_names(world: World) -> None:
         evictable=400,
         prompt_tokens=900,
         cached_tokens=700,
+        host_tokens=20,
         disk_tokens=100,
         generated_tokens=80,
         evicted_tokens=60,
         wanted_tokens=40,
         retained=30,
+        host=TierStats(enabled=True, bytes=3000, loaded_bytes=2000),
         disk=disk,
     )
 
@@ -136,10 +138,12 @@ async def test_the_engines_figures_also_under_vllms_names(world: World) -> None:
     tiers = {
         tier: found[f"radixa_engine_tier_cached_tokens_total{{tier={tier}}}"] for tier in ("device", "host", "disk")
     }
-    assert tiers == {"device": 600, "host": 0, "disk": 100}
+    assert tiers == {"device": 580, "host": 20, "disk": 100}
     assert found["radixa_engine_removed_tokens_total{reason=capacity}"] == 60
     assert found["radixa_engine_wanted_tokens_total{}"] == 40
     assert found["radixa_engine_retained{}"] == 30
+    assert found["radixa_host_bytes{}"] == 3000
+    assert found["radixa_host_loaded_bytes_total{}"] == 2000
     assert found["radixa_disk_bytes{}"] == 7000
     assert found["radixa_disk_written_bytes_total{}"] == 9000
     assert found["radixa_disk_load_seconds_total{}"] == 0.5

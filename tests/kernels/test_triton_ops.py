@@ -2,44 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from torch import Tensor
 
 from radixa.kernels.torch_ops import TorchOps
-
-pytest.importorskip("triton", reason="triton is not installed")
-
-
-HERE = Path(__file__)
-CUDA = torch.cuda.is_available()
-INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
-DEVICE = "cuda" if CUDA and not INTERPRETED else "cpu"
-
-gpu = pytest.mark.skipif(not (CUDA or INTERPRETED), reason="needs a CUDA device, or TRITON_INTERPRET=1")
-"""Of the tests that launch kernels. Whether they are interpreted is decided when triton is first imported."""
-
-
-@pytest.mark.skipif(INTERPRETED or CUDA, reason="the kernels run in this process")
-def test_in_the_interpreter() -> None:
-    """All of this file's tests in a process that interprets kernels."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", str(HERE)]
-    done = subprocess.run(
-        command, env={**os.environ, "TRITON_INTERPRET": "1"}, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout
+from radixa.kernels.triton.greedy import greedy
+from radixa.kernels.triton.ops import TritonOps
+from tests.attention.triton_device import CUDA, DEVICE
 
 
 def close(got: Tensor, want: Tensor) -> None:
     """Of the same roundings, but for sums and exponentials in another order; the interpreter cuts a bfloat16 off where
     a GPU rounds it."""
     assert got.dtype == want.dtype
-    limit = 1e-5 if got.dtype == torch.float32 else 2e-2 if INTERPRETED else 5e-3
+    limit = 1e-5 if got.dtype == torch.float32 else 5e-3 if CUDA else 2e-2
     error = ((got.double() - want.double()).norm() / want.double().norm()).item()
     assert error < limit
 
@@ -47,12 +24,9 @@ def close(got: Tensor, want: Tensor) -> None:
 BOTH = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 
 
-@gpu
 @BOTH
 @pytest.mark.parametrize(("rows", "size"), [(1, 64), (5, 96), (3, 576)])
 def test_norms(dtype: torch.dtype, rows: int, size: int) -> None:
-    from radixa.kernels.triton.ops import TritonOps
-
     x, weight = (3 * torch.randn(rows, size)).to(DEVICE, dtype), torch.randn(size).to(DEVICE, dtype)
     close(TritonOps().rms_norm(x, weight, 1e-5), TorchOps().rms_norm(x, weight, 1e-5))
     residual = torch.randn(rows, size).to(DEVICE)
@@ -63,23 +37,17 @@ def test_norms(dtype: torch.dtype, rows: int, size: int) -> None:
         TritonOps().add_rms_norm(x, added.to(torch.float16), weight, 1e-5)
 
 
-@gpu
 @BOTH
 @pytest.mark.parametrize(("rows", "size"), [(1, 48), (3, 2100)])
 def test_silu_mul(dtype: torch.dtype, rows: int, size: int) -> None:
-    from radixa.kernels.triton.ops import TritonOps
-
     gate_up = torch.randn(rows, 2 * size).to(DEVICE, dtype)
     close(TritonOps().silu_mul(gate_up), TorchOps().silu_mul(gate_up))
 
 
-@gpu
 @BOTH
 @pytest.mark.parametrize("normed", [False, True])
 @pytest.mark.parametrize(("heads", "kv_heads", "size"), [(9, 3, 64), (6, 2, 48), (8, 8, 128)])
 def test_rope_store(dtype: torch.dtype, normed: bool, heads: int, kv_heads: int, size: int) -> None:
-    from radixa.kernels.triton.ops import TritonOps
-
     rows, capacity = 4, 12
     qkv = torch.randn(rows, (heads + 2 * kv_heads) * size).to(DEVICE, dtype)
     angles = torch.rand(rows, size // 2).to(DEVICE) * 6
@@ -94,10 +62,7 @@ def test_rope_store(dtype: torch.dtype, normed: bool, heads: int, kv_heads: int,
     assert torch.equal(found[1], wanted[1])
 
 
-@gpu
 def test_greedy_takes_the_lowest_of_the_highest() -> None:
-    from radixa.kernels.triton.greedy import greedy
-
     logits = torch.randn(4, 5000).to(DEVICE)
     logits[1, [17, 4000, 4999]] = 9.0
     logits[2] = float("-inf")

@@ -194,10 +194,11 @@ class Volatile(msgspec.Struct, frozen=True):
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """What a prompt would find in the cache now. `cached_tokens` includes `disk_tokens`."""
+    """What a prompt would find in the cache now. `cached_tokens` includes `host_tokens` and `disk_tokens`."""
 
     prompt_tokens: int
     cached_tokens: int
+    host_tokens: int = 0
     disk_tokens: int = 0
     miss: Miss | None = None
     """None where all but the last token, which is always computed, would be reused."""
@@ -213,6 +214,8 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=False):
     cache_write_tokens: int = 0
     """Prompt tokens newly kept: in the tree, or by an upstream that says so."""
     completion_tokens: int = 0
+    host_tokens: int = 0
+    """Those of the cached tokens that came from the host's memory to a GPU."""
     disk_tokens: int = 0
     """Those of the cached tokens that came from disk."""
     long_write_tokens: int = 0

@@ -145,10 +145,13 @@ class EngineStats(msgspec.Struct, frozen=True, tag=True):
     """Tokens dropped because somebody asked for it."""
     wanted_tokens: int = 0
     """Prompt tokens that were computed again because they had been evicted or had expired."""
+    host_tokens: int = 0
+    """Cached tokens that came from the host's memory to a GPU."""
     disk_tokens: int = 0
     """Cached tokens that came from disk."""
     namespaces: dict[str, int] = {}
     """Tokens in the tree by namespace."""
+    host: TierStats = TierStats()
     disk: TierStats = TierStats()
     events: EventStats = EventStats()
 
@@ -158,6 +161,8 @@ class Flushed(msgspec.Struct, frozen=True, tag=True):
 
     tokens: int
     """From the tree."""
+    host_tokens: int = 0
+    """From the host's memory, where much of the same lay as well."""
     disk_tokens: int = 0
     """From disk, where much of the same lay as well; 0 also where the disk could not be reached in time."""
 

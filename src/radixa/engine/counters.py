@@ -21,6 +21,7 @@ class Counters:
     computed_tokens: int = 0
     generated_tokens: int = 0
     wanted_tokens: int = 0
+    host_tokens: int = 0
     disk_tokens: int = 0
 
     def queued(self, sequence: Sequence) -> None:
@@ -36,6 +37,7 @@ class Counters:
     def found(self, usage: Usage) -> None:
         """What a request's first admission found, once its first token is there."""
         self.cached_tokens += usage.cached_tokens
+        self.host_tokens += usage.host_tokens
         self.disk_tokens += usage.disk_tokens
         if usage.miss is not None:
             self.wanted_tokens += usage.miss.lost

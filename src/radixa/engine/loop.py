@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from time import monotonic, perf_counter
 
+import msgspec
+
 from radixa.core import tokens as token_ids
 from radixa.core.base import Explanation, FinishReason, SamplingParams
 from radixa.core.errors import ContextTooLong, EngineUnavailable, InvalidRequest, RadixaError
@@ -25,6 +27,7 @@ from radixa.engine.text import TextStream
 from radixa.engine.walks import Walks
 from radixa.engine.watching import Watching
 from radixa.kv.base import PrefixCache
+from radixa.kv.tiers.base import TierStats
 from radixa.models.base import Tokenizer
 
 log = logging.getLogger("radixa.engine")
@@ -141,7 +144,8 @@ class EngineLoop:
         self.events.close()
 
     def stats(self) -> EngineStats:
-        held = self.cache.stats()
+        held, tier = self.cache.stats(), self.scheduler.tiering.tier
+        below = {tier.kind: tier.stats()}
         return EngineStats(
             **asdict(self.counters),
             running=len(self.scheduler.running),
@@ -160,7 +164,8 @@ class EngineLoop:
             yielded_tokens=held.yielded,
             flushed_tokens=held.flushed,
             namespaces=self.cache.namespaces(),
-            disk=self.scheduler.tiering.tier.stats(),
+            host=below.get("host", TierStats()),
+            disk=below.get("disk", TierStats()),
             events=self.events.stats(),
         )
 
@@ -178,7 +183,11 @@ class EngineLoop:
 
     def explain(self, token_ids: bytes, namespace: str, *, read: bool) -> Explanation:
         below = self.scheduler.tiering.below(token_ids, namespace) if read and self.cache.shares else 0
-        return self.cache.explain(token_ids, namespace, read=read, below=below)
+        found = self.cache.explain(token_ids, namespace, read=read, below=below)
+        if self.scheduler.tiering.tier.kind == "host":
+            # The cache does not know what is below it, and calls it the disk.
+            return msgspec.structs.replace(found, host_tokens=found.disk_tokens, disk_tokens=0)
+        return found
 
     def _check(self, request: EngineRequest) -> None:
         prompt = token_ids.count(request.token_ids)

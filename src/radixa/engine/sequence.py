@@ -13,6 +13,7 @@ from radixa.engine.base import EngineRequest
 from radixa.engine.grammar import Constraint
 from radixa.engine.text import TextStream
 from radixa.kv.base import Lease
+from radixa.kv.tiers.base import Kind
 from radixa.radix import Keep, Origin, Span
 
 
@@ -54,6 +55,8 @@ class Sequence:
     """Leading tokens that were in the tree when it came."""
     brought: int = 0
     """Leading tokens that were there once what it waited for had been brought up; 0 where it waited for nothing."""
+    brought_from: Kind = "disk"
+    """The tier that they were brought up from."""
     spans: tuple[Span, ...] = ()
     """Of prompt and answer."""
     keep: Keep | None = None
@@ -135,11 +138,12 @@ class Sequence:
         self.unread += 1
 
     def drop_unread(self) -> None:
-        """The answer ended before what was drawn after it. Its last token then counts as not computed, as always."""
+        """The answer ended before what was drawn or computed after it. Its last token then counts as not computed, as
+        always."""
         if self.unread:
             del self.tokens[-self.unread * token_ids.TOKEN_BYTES :]
             self.unread = 0
-            self.computed = min(self.computed, self.length - self.decoding)
+        self.computed = min(self.computed, self.length - self.decoding)
 
     def kept(self, tokens: int) -> None:
         """Account for `tokens` newly kept in the tree: only the prompt's count, and none of them twice."""
@@ -147,12 +151,14 @@ class Sequence:
 
     @property
     def usage(self) -> Usage:
+        brought = max(0, min(self.brought, self.cached or 0) - self.here)
         return Usage(
             prompt_tokens=self.prompt_tokens,
             cached_tokens=self.cached or 0,
             cache_write_tokens=self.written,
             completion_tokens=self.generated,
-            disk_tokens=max(0, min(self.brought, self.cached or 0) - self.here),
+            host_tokens=brought if self.brought_from == "host" else 0,
+            disk_tokens=brought if self.brought_from == "disk" else 0,
             miss=self.explanation.miss if self.explanation else None,
             volatile=self.explanation.volatile if self.explanation else None,
         )

@@ -289,7 +289,7 @@ class Tiering:
             # The tree gets it under the spans of whoever asked for it first.
             self._cache.settle(load.lease, key, load.held[0].spans)
             for sequence in load.held:
-                sequence.brought = end
+                sequence.brought, sequence.brought_from = end, self.tier.kind
             self._lent[load.held[-1]] = load.lease
         self._freed += load.held
 
@@ -335,9 +335,10 @@ class Clearing:
         return self.deletion.blocks is not None
 
     @property
-    def tokens(self) -> int:
-        """Tokens whose blocks are gone from disk, of whatever model."""
-        return (self.deletion.blocks or 0) * BLOCK_TOKENS
+    def tokens_below(self) -> tuple[int, int]:
+        """Tokens whose blocks are gone from the host's memory, and from disk, there of whatever model."""
+        tokens = (self.deletion.blocks or 0) * BLOCK_TOKENS
+        return (tokens, 0) if self.tiering.tier.kind == "host" else (0, tokens)
 
 
 def _until(keep: Keep | None) -> float | None:

@@ -100,7 +100,7 @@ def run(loop: EngineLoop, channel: Channel) -> None:
         for flush in list(flushes):
             if flush.over():
                 flushes.remove(flush)
-                channel.send(Answer(flush.id, Flushed(flush.tokens, flush.clearing.tokens)))
+                channel.send(Answer(flush.id, Flushed(flush.tokens, *flush.clearing.tokens_below)))
         for search in list(searches):
             answer = search.over(loop)
             if answer is not None:

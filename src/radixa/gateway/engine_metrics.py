@@ -37,6 +37,17 @@ _COUNTERS = {
     "wanted_tokens": "Prompt tokens computed again because they had been evicted or had expired.",
     "retractions": "Running requests that had to give their slots back.",
 }
+_HOST_GAUGES = {
+    "bytes": "Bytes of blocks in the host's memory.",
+    "budget": "Bytes that they may take.",
+    "blocks": "Blocks there.",
+}
+_HOST_COUNTERS = {
+    "written_bytes": "Bytes copied there from the GPU.",
+    "loaded_bytes": "Bytes copied back.",
+    "evicted_blocks": "Blocks that had to go because the budget was used.",
+    "refused_jobs": "Writes not taken: nothing there could go.",
+}
 _DISK_GAUGES = {
     "bytes": "Bytes of the files on disk.",
     "budget": "Bytes that they may take.",
@@ -83,12 +94,15 @@ class EngineFigures:
             yield GaugeMetricFamily(f"radixa_engine_{name}", text, value=getattr(stats, name))
         for name, text in _COUNTERS.items():
             yield CounterMetricFamily(f"radixa_engine_{name}", text, value=getattr(stats, name))
-        tiers = {"device": stats.cached_tokens - stats.disk_tokens, "host": 0, "disk": stats.disk_tokens}
+        below = {"host": stats.host_tokens, "disk": stats.disk_tokens}
+        tiers = {"device": stats.cached_tokens - sum(below.values())} | below
         yield _labelled("radixa_engine_tier_cached_tokens", "Prompt tokens reused, by where they lay.", "tier", tiers)
         removed = {"capacity": stats.evicted_tokens, "flush": stats.flushed_tokens}
         yield _labelled(
             "radixa_engine_removed_tokens", "Tokens that left the tree, by why they did.", "reason", removed
         )
+        if stats.host.enabled:
+            yield from _host(stats.host)
         if stats.disk.enabled:
             yield from _disk(stats.disk)
         for name, text in _EVENT_COUNTERS.items():
@@ -114,6 +128,13 @@ class EngineFigures:
             yield gauge
         for name, (text, count) in counters.items():
             yield _labelled(f"vllm:{name}", text, "model_name", {self.model: count})
+
+
+def _host(host: TierStats) -> Iterator[Metric]:
+    for name, text in _HOST_GAUGES.items():
+        yield GaugeMetricFamily(f"radixa_host_{name}", text, value=getattr(host, name))
+    for name, text in _HOST_COUNTERS.items():
+        yield CounterMetricFamily(f"radixa_host_{name}", text, value=getattr(host, name))
 
 
 def _disk(disk: TierStats) -> Iterator[Metric]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from radixa.core.base import Miss, Volatile
+from radixa.core.base import Explanation, Usage
 from radixa.core.tokens import TOKEN_BYTES, unpack
 from radixa.gateway.misses import MissBody, VolatileBody, miss_body, volatile_body
 from radixa.gateway.usage import Tiers, tiers_of
@@ -19,7 +19,7 @@ from radixa.providers.local.prompt import Prompt
 class PartBody(msgspec.Struct, frozen=True):
     """A stretch of the prompt. The stretches follow each other, and their texts are the prompt's."""
 
-    state: Literal["device", "disk", "computed"]
+    state: Literal["device", "host", "disk", "computed"]
     tokens: int
     text: str
 
@@ -34,34 +34,27 @@ class ExplanationBody(msgspec.Struct, frozen=True):
     """Where the text was asked for."""
 
 
-def explanation(
-    prompt: Prompt,
-    tokenizer: Tokenizer,
-    *,
-    cached: int,
-    disk: int,
-    miss: Miss | None,
-    volatile: Volatile | None,
-    text: bool,
-) -> ExplanationBody:
-    """Of `cached` tokens that hit, the last `disk` came from disk; `text` puts the prompt's text in too."""
+def explanation(prompt: Prompt, tokenizer: Tokenizer, found: Usage | Explanation, *, text: bool) -> ExplanationBody:
+    """Of the cached tokens, the last came from a lower tier; `text` puts the prompt's text in too."""
+    tiers, miss, volatile = tiers_of(found), found.miss, found.volatile
     return ExplanationBody(
         prompt_tokens=prompt.tokens,
-        cached_tokens=cached,
-        tiers=tiers_of(cached, disk),
+        cached_tokens=found.cached_tokens,
+        tiers=tiers,
         miss=None if miss is None else miss_body(miss, prompt, volatile, tokenizer),
         volatile=None if volatile is None else volatile_body(volatile, prompt, tokenizer),
-        parts=list(_parts(prompt, cached, disk, tokenizer)) if text else msgspec.UNSET,
+        parts=list(_parts(prompt, tiers, tokenizer)) if text else msgspec.UNSET,
     )
 
 
-def _parts(prompt: Prompt, cached: int, disk: int, tokenizer: Tokenizer) -> Iterator[PartBody]:
+def _parts(prompt: Prompt, tiers: Tiers, tokenizer: Tokenizer) -> Iterator[PartBody]:
     # A character whose bytes lie in two stretches is shown in the one where it ends.
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     begin = 0
-    stretches: tuple[tuple[Literal["device", "disk", "computed"], int], ...] = (
-        ("device", cached - disk),
-        ("disk", cached),
+    stretches: tuple[tuple[Literal["device", "host", "disk", "computed"], int], ...] = (
+        ("device", tiers.device),
+        ("host", tiers.device + tiers.host),
+        ("disk", tiers.device + tiers.host + tiers.disk),
         ("computed", prompt.tokens),
     )
     for state, end in stretches:

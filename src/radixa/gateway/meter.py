@@ -103,6 +103,7 @@ class Meter:
             cached_tokens=sum(usage.cached_tokens for usage in billed),
             cache_write_tokens=sum(usage.cache_write_tokens for usage in billed),
             completion_tokens=completed,
+            host_tokens=sum(usage.host_tokens for usage in billed),
             disk_tokens=sum(usage.disk_tokens for usage in billed),
             long_write_tokens=sum(usage.long_write_tokens for usage in billed),
             reasoning_tokens=sum(usage.reasoning_tokens for usage in self._usages.values()),

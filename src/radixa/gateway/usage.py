@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from radixa.core import money
-from radixa.core.base import Usage
+from radixa.core.base import Explanation, Usage
 from radixa.gateway.catalogue import Offer
 from radixa.gateway.misses import MissBody, VolatileBody
 
@@ -29,8 +29,9 @@ class Tiers(msgspec.Struct, frozen=True):
     disk: int = 0
 
 
-def tiers_of(cached_tokens: int, disk_tokens: int) -> Tiers:
-    return Tiers(device=cached_tokens - disk_tokens, disk=disk_tokens)
+def tiers_of(found: Usage | Explanation) -> Tiers:
+    host, disk = found.host_tokens, found.disk_tokens
+    return Tiers(device=found.cached_tokens - host - disk, host=host, disk=disk)
 
 
 class RadixaUsage(msgspec.Struct, frozen=True):
@@ -77,7 +78,7 @@ def usage_body(
             cost_usd=dollars(money.cost(usage, offer.prices)),
             saved_usd=dollars(money.saved(usage, offer.prices)),
             ttft_ms=ttft_ms,
-            tiers=tiers_of(usage.cached_tokens, usage.disk_tokens),
+            tiers=tiers_of(usage),
             estimated=usage.estimated or msgspec.UNSET,
             miss=miss,
             volatile=volatile,

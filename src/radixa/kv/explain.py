@@ -45,10 +45,10 @@ def explain(cache: RadixCache, key: bytes, namespace: str, below: int, *, rememb
     found = max(here, min(below, least))
     if found == least:
         miss = Miss(least, "below_minimum") if least < prompt - 1 else None
-        return Explanation(prompt, found, found - here, miss)
+        return Explanation(prompt, found, disk_tokens=found - here, miss=miss)
     if found > here:
         miss = _gone(cache, key, namespace, found) or Miss(found, "never_seen")
-        return Explanation(prompt, found, found - here, miss)
+        return Explanation(prompt, found, disk_tokens=found - here, miss=miss)
     volatile = _volatile(cache, key, namespace, trace, remember=remember)
     miss = _gone(cache, key, namespace, here) or _miss(cache, key, namespace, trace, prompt)
     return Explanation(prompt, here, miss=miss, volatile=volatile)

@@ -127,7 +127,7 @@ def answers(sampling: dict[str, Any], *, together: bool = True, **changes: Any) 
     stats = loop.stats()
     assert stats.leased == 0
     assert stats.free + stats.tree == stats.capacity
-    assert (stats.disk_tokens > 0) == ("host_bytes" in changes)
+    assert (stats.host_tokens > 0) == ("host_bytes" in changes)
     return found
 
 

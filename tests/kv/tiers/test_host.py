@@ -93,6 +93,7 @@ def test_answers_are_the_same_when_their_prefix_comes_back_from_the_host() -> No
 
     loop = content_loop(600, step_tokens=512, tier=tier)
     prompts = [[number + i % 50 for i in range(300)] for number in range(4)]
+    told = []
     for turn in range(2):
         for number, prompt in enumerate(prompts):
             name = f"{turn}-{number}"
@@ -100,8 +101,20 @@ def test_answers_are_the_same_when_their_prefix_comes_back_from_the_host() -> No
             # What is held until its blocks are there keeps nobody busy.
             assert made[0].flush(5)
             loop.scheduler.take_freed()
-            assert drain(loop).tokens[name] == expected(prompt, 5)
+            done = drain(loop)
+            assert done.tokens[name] == expected(prompt, 5)
             assert made[0].flush(5)
-    assert loop.stats().disk_tokens > 3 * 200
+            usage = done.last[name].usage
+            assert usage is not None
+            told.append(usage.host_tokens)
+            assert usage.disk_tokens == 0
+    stats = loop.stats()
+    assert stats.host_tokens == sum(told) > 3 * 200
+    assert stats.disk_tokens == 0
+    assert (stats.host.enabled, stats.disk.enabled) == (True, False)
+    # What a prompt would find says so too: the first of them has been evicted by now.
+    found = loop.explain(pack([*prompts[0], 1]), "", read=True)
+    assert (found.host_tokens > 0, found.disk_tokens) == (True, 0)
+    assert loop.scheduler.tiering.clear(None, None, None).tokens_below == (stats.host.blocks * 64, 0)
     loop.cache.check_integrity()
     loop.close()

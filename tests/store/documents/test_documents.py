@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import TextClause, func, select
+from sqlalchemy import text as statement_of
 from sqlalchemy.exc import IntegrityError
 
 from radixa.core.errors import Conflict, InvalidRequest, NotFound
-from radixa.store.documents import slices, sql, vectors
+from radixa.store.documents import find, slices, sql, vectors
 from radixa.store.documents.base import Collection, NewPassage
 from radixa.store.documents.schema import passages
 from radixa.store.documents.sql import SqlDocuments
@@ -154,6 +155,15 @@ def test_accounts_never_meet(store: SqlStore, kept: SqlDocuments, account: str, 
         kept.remove_document(other, "handbook", "a")
     kept.remove(other, "handbook")
     assert found(kept, collection, "secret") == {"a"}
+
+
+@pytest.mark.parametrize(("statement", "table"), [(find._WORDS, "passages_words"), (find._PARTS, "passages_parts")])
+def test_sqlite_looks_for_the_word_first(sqlite_store: SqlStore, statement: TextClause, table: str) -> None:
+    values = {"collection": "x", "query": '"word"', "most": 1}
+    with sqlite_store.engine.connect() as connection:
+        plan = connection.execute(statement_of(f"EXPLAIN QUERY PLAN {statement}"), values).all()
+    looked = [row.detail for row in plan if row.detail.startswith(("SCAN", "SEARCH"))]
+    assert looked[0].startswith(f"SCAN {table} VIRTUAL TABLE")
 
 
 def test_what_others_have_moves_no_ranks(

@@ -106,7 +106,7 @@ def _share(part: float, whole: float) -> float | None:
 
 
 def _tiers(reading: Reading) -> Iterator[Tier]:
-    """The engine's memory, and the disk where it is used; nothing without an engine."""
+    """The engine's memory, and the tier below it where there is one; nothing without an engine."""
     metrics, reused = reading.metrics, {tier: int(count) for tier, count in reading.reused.items()}
     if "radixa_engine_capacity" in metrics:
         evictable = int(metrics["radixa_engine_evictable"])
@@ -114,12 +114,14 @@ def _tiers(reading: Reading) -> Iterator[Tier]:
         yield Tier(
             "device", int(metrics["radixa_engine_capacity"]), held - evictable, evictable, reused.get("device", 0)
         )
-    if "radixa_disk_budget" in metrics and reading.bytes_per_token:
-        yield Tier(
-            "disk",
-            int(metrics["radixa_disk_budget"]) // reading.bytes_per_token,
-            0,
-            int(metrics["radixa_disk_bytes"]) // reading.bytes_per_token,
-            reused.get("disk", 0),
-            f"{metrics['radixa_disk_bytes'] / 2**20:,.0f} MiB",
-        )
+    for name in ("host", "disk"):
+        if f"radixa_{name}_budget" in metrics and reading.bytes_per_token:
+            used = metrics[f"radixa_{name}_bytes"]
+            yield Tier(
+                name,
+                int(metrics[f"radixa_{name}_budget"]) // reading.bytes_per_token,
+                0,
+                int(used) // reading.bytes_per_token,
+                reused.get(name, 0),
+                f"{used / 2**20:,.0f} MiB",
+            )

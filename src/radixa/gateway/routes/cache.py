@@ -53,7 +53,12 @@ _RETENTION = ("expired_tokens", "yielded_tokens")
 class FlushedBody(msgspec.Struct, frozen=True):
     object: Literal["cache.flushed"]
     dropped_tokens: int
+    dropped_host_tokens: int
     dropped_disk_tokens: int
+
+
+def flushed_body(dropped: Flushed) -> FlushedBody:
+    return FlushedBody("cache.flushed", dropped.tokens, dropped.host_tokens, dropped.disk_tokens)
 
 
 @operation()
@@ -77,8 +82,8 @@ async def show(gateway: Gateway, request: Request) -> Response:
         work["retention"] = {"used": stats.retained, "budget": stats.retention_budget} | {
             name: getattr(stats, name) for name in _RETENTION
         }
-    # Blocks on disk are named by a keyed hash that tells nobody whose they are.
-    on_disk = None if stats.disk.enabled else 0
+    # Blocks below are named by a keyed hash that tells nobody whose they are.
+    in_host, on_disk = (None if tier.enabled else 0 for tier in (stats.host, stats.disk))
     return json_response(
         {
             "object": "cache",
@@ -90,25 +95,27 @@ async def show(gateway: Gateway, request: Request) -> Response:
             **work,
             "tiers": {
                 "device": device,
-                "host": {"capacity": 0, "used": 0},
-                "disk": _disk(stats.disk, info.bytes_per_token, identity),
+                "host": _below(stats.host, info.bytes_per_token, identity),
+                "disk": _below(stats.disk, info.bytes_per_token, identity),
             },
-            "namespaces": {name: {"device": count, "host": 0, "disk": on_disk} for name, count in sorted(mine.items())},
+            "namespaces": {
+                name: {"device": count, "host": in_host, "disk": on_disk} for name, count in sorted(mine.items())
+            },
         }
     )
 
 
-def _disk(disk: TierStats, bytes_per_token: int, identity: Identity) -> dict[str, Any]:
-    found: dict[str, Any] = {"capacity": disk.budget // bytes_per_token}
+def _below(tier: TierStats, bytes_per_token: int, identity: Identity) -> dict[str, Any]:
+    found: dict[str, Any] = {"capacity": tier.budget // bytes_per_token}
     if not identity.admin:
-        return found | {"used": None if disk.enabled else 0}
+        return found | {"used": None if tier.enabled else 0}
     return found | {
-        "used": disk.bytes // bytes_per_token,
-        "capacity_bytes": disk.budget,
-        "used_bytes": disk.bytes,
-        "blocks": disk.blocks,
-        "queued_bytes": disk.queued,
-        "disabled": disk.disabled,
+        "used": tier.bytes // bytes_per_token,
+        "capacity_bytes": tier.budget,
+        "used_bytes": tier.bytes,
+        "blocks": tier.blocks,
+        "queued_bytes": tier.queued,
+        "disabled": tier.disabled,
     }
 
 
@@ -156,7 +163,7 @@ async def flush(gateway: Gateway, request: Request) -> Response:
             wanted = identity.account_id
         dropped = await gateway.local.engine.flush(wanted, session=session)
     gateway.accounting.recent.forget(None if identity.admin and not raw else identity.account_id)
-    return json_response(FlushedBody("cache.flushed", dropped.tokens, dropped.disk_tokens))
+    return json_response(flushed_body(dropped))
 
 
 async def _flush_prefix(gateway: Gateway, request: Request, query: dict[str, str], raw: bytes) -> Flushed:

@@ -17,7 +17,7 @@ from radixa.gateway.base import Response, json_response, operation
 from radixa.gateway.decode import BodyDecoder
 from radixa.gateway.nodes import NodeBody, node_body
 from radixa.gateway.request import Request, whole
-from radixa.gateway.routes.cache import FlushedBody
+from radixa.gateway.routes.cache import FlushedBody, flushed_body
 from radixa.gateway.state import Gateway
 from radixa.gateway.veil import BITS, unveiled
 from radixa.radix import Keep, NodeView
@@ -71,7 +71,7 @@ async def evict(gateway: Gateway, request: Request) -> Response:
     prefix = b"".join([node.token_ids for node in path])
     dropped = await engine.flush(path[-1].namespace, prefix=prefix)
     gateway.accounting.recent.forget(path[-1].namespace.partition("/")[0])
-    return json_response(FlushedBody("cache.flushed", dropped.tokens, dropped.disk_tokens))
+    return json_response(flushed_body(dropped))
 
 
 async def _path(gateway: Gateway, request: Request, path: list[NodeView]) -> Response:

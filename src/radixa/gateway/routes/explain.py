@@ -34,10 +34,7 @@ async def explain(gateway: Gateway, request: Request) -> Response:
         explanation,
         prompt,
         local.tokenizer,
-        cached=found.cached_tokens,
-        disk=found.disk_tokens,
-        miss=found.miss,
-        volatile=found.volatile,
+        found,
         text=include is not None,
     )
     return Response(encode(body), headers=served_by(local.name))

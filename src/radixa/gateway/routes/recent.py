@@ -55,15 +55,11 @@ async def show(gateway: Gateway, request: Request) -> Response:
     found = next((one for one in known if one.request_id == wanted), None)
     if found is None:
         raise NotFound(f"There is no request '{shown(wanted)}' among the last ones.", param="id")
-    usage = found.usage
     body = await asyncio.to_thread(
         explanation,
         found.prompt,
         gateway.local.tokenizer,
-        cached=usage.cached_tokens,
-        disk=usage.disk_tokens,
-        miss=usage.miss,
-        volatile=usage.volatile,
+        found.usage,
         text=True,
     )
     return Response(encode(body))

@@ -28,6 +28,9 @@ LAYOUT = 1
 
 ITEMSIZE = {"float32": 4, "bfloat16": 2, "float16": 2}
 
+Kind = Literal["host", "disk"]
+"""Where a tier below the KV pool keeps its blocks: in the host's memory, or on disk."""
+
 DropReason = Literal["missing", "truncated", "corrupt", "foreign", "unreadable"]
 """Why a block that was thought to be there was not served: no file (another process or a person removed it); a file of
 the wrong length; one whose checksum is wrong (also one written with another secret); one that is sound and another
@@ -156,7 +159,7 @@ class TierStats:
     """Gauge: why nothing is written for now."""
     budget: int = 0
     bytes: int = 0
-    """Gauge: files of every model in the folder."""
+    """Gauge: files of every model in the folder, or what the blocks in the host's memory take."""
     blocks: int = 0
     """Gauge: blocks of this model that a lookup finds."""
     queued: int = 0
@@ -184,10 +187,13 @@ class TierStats:
 
 
 class Tier(Protocol):
-    """Blocks of one model beneath its KV pool. Implementations: `DiskTier` and `NoTier`.
+    """Blocks of one model beneath its KV pool. Implementations: `DiskTier`, `HostTier` and `NoTier`.
 
     Called by the engine's loop. Nothing here waits for a disk but `flush` and `close`, and nothing raises for one.
     """
+
+    @property
+    def kind(self) -> Kind: ...
 
     def seed(self, namespace: str) -> bytes:
         """What every path of the namespace begins from; names no block."""

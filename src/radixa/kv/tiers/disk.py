@@ -16,6 +16,7 @@ from radixa.kv.tiers.base import (
     BlockJob,
     Deleted,
     Fingerprint,
+    Kind,
     Loaded,
     Result,
     Target,
@@ -51,6 +52,8 @@ class DiskTier:
     What a lookup finds is what was on disk when the tier was opened, plus what it has written, plus, within seconds,
     what other processes have.
     """
+
+    kind: Kind = "disk"
 
     def __init__(
         self,

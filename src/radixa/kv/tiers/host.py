@@ -18,6 +18,7 @@ from radixa.kv.tiers.base import (
     BlockJob,
     Deleted,
     Fingerprint,
+    Kind,
     Loaded,
     Result,
     Target,
@@ -39,8 +40,11 @@ ASSUMED_BANDWIDTH = 20e9
 class HostTier:
     """`base.Tier` in pinned memory. Names are good for this process only, so nothing of it outlives the engine.
 
-    Copies are queued at once and run beside the computation; a thread waits for their ends and says so.
+    Copies are queued at once and run beside the computation; a thread waits for their ends and says so. What goes first
+    is the least recently used leaf; TTLs, priorities and pins hold in the KV pool alone.
     """
+
+    kind: Kind = "host"
 
     def __init__(self, storage: KVStorage, fingerprint: Fingerprint, budget: int, wake: Callable[[], None]) -> None:
         """`budget`: bytes that are taken from the host at once. ValueError where it holds no block."""
@@ -87,16 +91,17 @@ class HostTier:
         at = job.start
         while at < len(job.names) and job.names[at] in self._places:
             at += 1
-        self._touch(job, at)
         taken: list[int] = []
+        spare = set(job.names)
         # From the first that is missing: what follows a missing block could not be found.
         for name in job.names[at:] if not at or job.names[at - 1] in self._places else ():
-            place = self._place(set(job.names))
+            place = self._place(spare)
             if place is None:
                 break
             self._add(job, name, at + len(taken), place)
             taken.append(place)
         end = at + len(taken)
+        self._touch(job, end)
         if end == job.start and end < len(job.names):
             self._refused += 1
             return False
@@ -236,13 +241,15 @@ class HostTier:
     def _place(self, spare: set[bytes]) -> int | None:
         """A place for one more block: a free one, or that of the least recently used leaf, which is none of `spare`."""
         if not self._free:
-            kept = spare.union(self._busy)
-            leaf = next((name for name in self._places if not self._children[name] and name not in kept), None)
+            leaf = next((name for name in self._places if self._may_go(name, spare)), None)
             if leaf is None:
                 return None
             self._remove(leaf)
             self._counters.evicted_blocks += 1
         return self._free.pop()
+
+    def _may_go(self, name: bytes, spare: set[bytes]) -> bool:
+        return not self._children[name] and not self._busy[name] and name not in spare
 
     def _touch(self, job: BlockJob, end: int) -> None:
         names = [name for name in job.names[:end] if name in self._places]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from radixa.kv.tiers.base import BlockJob, Deleted, Loaded, Result, Target, TierStats
+from radixa.kv.tiers.base import BlockJob, Deleted, Kind, Loaded, Result, Target, TierStats
 
 
 class NoTier:
     """Nothing is named, found, written or loaded (`base.Tier`)."""
+
+    kind: Kind = "disk"
 
     def __init__(self) -> None:
         self._results: list[Result] = []

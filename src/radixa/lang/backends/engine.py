@@ -83,7 +83,11 @@ class Engine(TextBackend):
 
     def flush_cache(self) -> dict[str, Any]:
         dropped = self._wait(self._provider.engine.flush())
-        return {"dropped_tokens": dropped.tokens, "dropped_disk_tokens": dropped.disk_tokens}
+        return {
+            "dropped_tokens": dropped.tokens,
+            "dropped_host_tokens": dropped.host_tokens,
+            "dropped_disk_tokens": dropped.disk_tokens,
+        }
 
     def get_server_info(self) -> dict[str, Any]:
         """What the engine says of itself, and its counters."""

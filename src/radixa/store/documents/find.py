@@ -17,10 +17,12 @@ from radixa.store.documents.schema import documents, passages
 from radixa.store.documents.slices import in_place
 from radixa.store.documents.words import parts, terms
 
+# CROSS JOIN: what holds the word is looked up first. SQLite would rather go through the collection, and ask of each of
+# its passages whether it does.
 _FTS = """
 WITH found AS MATERIALIZED (
     SELECT p.id AS id, bm25({table}, {weights}) AS score
-    FROM {table} JOIN passages AS p ON p.id = {table}.rowid JOIN documents AS d ON d.id = p.document_id
+    FROM {table} CROSS JOIN passages AS p ON p.id = {table}.rowid CROSS JOIN documents AS d ON d.id = p.document_id
     WHERE {table} MATCH :query AND p.collection_id = :collection AND d.name != ' ' || d.id
 )
 SELECT id, score, (SELECT count(*) FROM found) AS number FROM found ORDER BY score, id LIMIT :most
