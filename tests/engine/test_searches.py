@@ -10,6 +10,7 @@ from radixa.core.tokens import pack
 from radixa.engine import searches, worker
 from radixa.engine.loop import EngineLoop
 from radixa.engine.messages import Ask, AskChanges, AskNode, AskStats, FromEngine, NodePath, Outputs, Stop, ToEngine
+from radixa.engine.searches import Search, search_on
 from radixa.engine.worker import run
 from radixa.radix import Keep
 
@@ -34,7 +35,7 @@ def test_a_node_is_told_with_those_above_it_and_kept() -> None:
         [
             Ask(1, AskNode(leaf.id, "a")),
             Ask(2, AskNode(leaf.id, None, True, Keep(pin=True))),
-            Ask(3, AskNode(99, None)),
+            Ask(3, AskNode(1 << 50, None)),
         ],
         [Ask(4, AskNode(leaf.id, "b")), Ask(5, AskNode(leaf.id, "a", True, None))],
     )
@@ -65,6 +66,21 @@ def test_a_search_goes_on_between_steps(monkeypatch: pytest.MonkeyPatch) -> None
     assert kinds.index(Outputs.__name__) < kinds.index("Answer")
     assert script.tokens("one") == expected([7, 8, 9], 5)
     assert isinstance(script.answers()[1].result, NodePath)
+
+
+def test_many_searches_share_a_slice_and_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searches, "SEARCH_SLICE", 10)
+    loop = filled(40)
+    leaves = [node.id for node in loop.cache.walk("a") if node.parent]
+    waiting = [Search.begin(loop, place, AskNode(number, "a")) for place, number in enumerate([*leaves, 1])]
+    # Were a slice one search's own, each turn would bring all of them on by ten nodes.
+    turns, answers = 0, []
+    while waiting:
+        answers += search_on(waiting, loop)
+        turns += 1
+    assert turns > len(leaves)
+    assert sorted(answer.id for answer in answers) == list(range(len(leaves) + 1))
+    assert [answer.id for answer in answers if answer.fault is not None] == [len(leaves)]
 
 
 class Asking:

@@ -6,11 +6,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from radixa.core import tokens
 from radixa.core.errors import EngineUnavailable
+from radixa.engine.base import Changes, Touch, TreeQuery
 from radixa.gateway import tree_feed
 from tests.gateway.conftest import World
 from tests.gateway.fakes import Answer, Client
@@ -21,6 +24,7 @@ SECRET = "the secret plan"
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tree_feed, "TURN_S", 0.01)
+    monkeypatch.setattr(tree_feed, "AGAIN_S", 0.01)
 
 
 class Heard:
@@ -138,6 +142,14 @@ async def test_who_missed_too_much_is_told_to_read_anew(world: World, monkeypatc
         await heard.until(lambda: any(body.get("reload") for _, body in heard.events))
 
 
+async def test_while_nothing_happens_a_line_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tree_feed, "QUIET_S", 0.05)
+    async with watching(world.client) as heard:
+        await heard.until(lambda: heard.answer.body.count(b": nothing happens\n\n") >= 2)
+        await world.client.chat("mine")
+        await heard.until(lambda: heard.all("nodes"))
+
+
 async def test_the_engine_is_asked_only_while_somebody_watches(world: World) -> None:
     asked = 0
     changes = world.engine.changes
@@ -170,6 +182,45 @@ async def test_an_engine_that_does_not_answer_ends_nothing(world: World) -> None
         failing = False
         await world.client.chat("mine")
         await heard.until(lambda: heard.all("nodes"))
+
+
+async def test_a_viewer_hears_nothing_more_once_its_key_is_revoked(world: World) -> None:
+    account, client = world.account_client("other")
+    key, secret = world.store.create_key(account.id, "second")
+    async with watching(client.using(secret)) as heard:
+        assert (await world.client.delete(f"/v1/keys/{key.id}")).status == 200
+        await client.chat("said later")
+        await heard.until(lambda: b"revoked" in heard.answer.body)
+        assert "said later" not in heard.answer.body.decode()
+
+
+async def test_a_database_that_does_not_answer_ends_the_stream_with_words(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("radixa.gateway.auth.REMEMBER_S", 0.0)
+    async with watching(world.client) as heard:
+        with world.store.engine.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE keys RENAME TO lost")
+        world.gateway.keys.forget_account(world.account.id)
+        lease = world.engine.cache.bare(world.account.id)
+        world.engine.cache.extend(lease, 1)
+        world.engine.cache.finish(lease, tokens.pack([1]))
+        await heard.until(lambda: b"database does not answer" in heard.answer.body)
+    assert "failed in mid-stream" not in caplog.text
+
+
+async def test_what_was_said_of_a_node_earlier_does_not_come_after_it(world: World) -> None:
+    await world.client.chat("mine")
+    node = replace((await world.engine.tree(TreeQuery())).nodes[0], hits=4)
+    early = Changes([], [Touch(node.id, node.namespace, 3, 1.0, None)], [], [], [], begun=False, more=False)
+    late = Changes([node], [], [], [], [], begun=False, more=False)
+    async with watching(world.client) as heard:
+        (viewer,) = world.gateway.feed._viewers
+        viewer.hear(early)
+        viewer.hear(late)
+        await heard.until(lambda: heard.all("nodes"))
+        ((_, told),) = [event for event in heard.events if "nodes" in event[1]]
+        assert ([one["hits"] for one in told["nodes"]], told.get("touches")) == ([4], None)
 
 
 async def test_too_many_viewers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

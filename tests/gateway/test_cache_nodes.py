@@ -102,6 +102,8 @@ async def test_a_number_that_is_no_nodes(world: World, number: str) -> None:
         ('{"cache_ttl_seconds": 0}', "cache_ttl_seconds"),
         ('{"cache_ttl_seconds": 86401}', "cache_ttl_seconds"),
         ('{"pin": 1}', "pin"),
+        # A misspelt wish is not no wish, which would take the node's retention away.
+        ('{"pinned": true}', "pinned"),
     ],
 )
 async def test_what_is_wrong_is_named(world: World, body: str, field: str) -> None:

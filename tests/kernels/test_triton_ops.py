@@ -7,8 +7,6 @@ import torch
 from torch import Tensor
 
 from radixa.kernels.torch_ops import TorchOps
-from radixa.kernels.triton.greedy import greedy
-from radixa.kernels.triton.ops import TritonOps
 from tests.attention.triton_device import CUDA, DEVICE
 
 
@@ -27,6 +25,8 @@ BOTH = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @BOTH
 @pytest.mark.parametrize(("rows", "size"), [(1, 64), (5, 96), (3, 576)])
 def test_norms(dtype: torch.dtype, rows: int, size: int) -> None:
+    from radixa.kernels.triton.ops import TritonOps
+
     x, weight = (3 * torch.randn(rows, size)).to(DEVICE, dtype), torch.randn(size).to(DEVICE, dtype)
     close(TritonOps().rms_norm(x, weight, 1e-5), TorchOps().rms_norm(x, weight, 1e-5))
     residual = torch.randn(rows, size).to(DEVICE)
@@ -40,6 +40,8 @@ def test_norms(dtype: torch.dtype, rows: int, size: int) -> None:
 @BOTH
 @pytest.mark.parametrize(("rows", "size"), [(1, 48), (3, 2100)])
 def test_silu_mul(dtype: torch.dtype, rows: int, size: int) -> None:
+    from radixa.kernels.triton.ops import TritonOps
+
     gate_up = torch.randn(rows, 2 * size).to(DEVICE, dtype)
     close(TritonOps().silu_mul(gate_up), TorchOps().silu_mul(gate_up))
 
@@ -48,6 +50,8 @@ def test_silu_mul(dtype: torch.dtype, rows: int, size: int) -> None:
 @pytest.mark.parametrize("normed", [False, True])
 @pytest.mark.parametrize(("heads", "kv_heads", "size"), [(9, 3, 64), (6, 2, 48), (8, 8, 128)])
 def test_rope_store(dtype: torch.dtype, normed: bool, heads: int, kv_heads: int, size: int) -> None:
+    from radixa.kernels.triton.ops import TritonOps
+
     rows, capacity = 4, 12
     qkv = torch.randn(rows, (heads + 2 * kv_heads) * size).to(DEVICE, dtype)
     angles = torch.rand(rows, size // 2).to(DEVICE) * 6
@@ -63,6 +67,8 @@ def test_rope_store(dtype: torch.dtype, normed: bool, heads: int, kv_heads: int,
 
 
 def test_greedy_takes_the_lowest_of_the_highest() -> None:
+    from radixa.kernels.triton.greedy import greedy
+
     logits = torch.randn(4, 5000).to(DEVICE)
     logits[1, [17, 4000, 4999]] = 9.0
     logits[2] = float("-inf")

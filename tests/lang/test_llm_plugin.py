@@ -106,7 +106,8 @@ def test_a_conversation_reuses_its_own_words(server: Live) -> None:
 
 
 def test_a_schema_holds(server: Live) -> None:
-    schema = {"type": "object", "properties": {"team": {"enum": ["billing", "other"]}}, "required": ["team"]}
+    team = {"team": {"enum": ["billing", "other"]}}
+    schema = {"type": "object", "properties": team, "required": ["team"], "additionalProperties": False}
     found = said("-m", MODEL, "--schema", json.dumps(schema), "-o", "max_tokens", "30", "I was charged twice.")
     assert json.loads(found)["team"] in ("billing", "other")
 

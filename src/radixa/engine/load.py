@@ -179,6 +179,7 @@ def _tier(
     if in_memory:
         from radixa.kv.tiers.host import HostTier
 
+        _check_host(settings.host_bytes, fingerprint)
         return HostTier(storage, fingerprint, settings.host_bytes, wake)
     from radixa.kv.tiers.disk import DiskOptions, DiskTier
     from radixa.kv.tiers.secret import installation_secret
@@ -189,6 +190,16 @@ def _tier(
     return DiskTier(
         Path(settings.disk), installation_secret(Path(settings.secrets)), fingerprint, storage, wake, options
     )
+
+
+def _check_host(size: int, fingerprint: Fingerprint) -> None:
+    """ConfigError where `size` bytes of the host's memory hold no block, or are more than the machine has."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if not fingerprint.payload_bytes <= size <= memory:
+        raise ConfigError(
+            f"[cache] host_bytes = {size}: expected 0 for none, or at least a block of {BLOCK_TOKENS} tokens, which is "
+            f"{fingerprint.payload_bytes} bytes, and at most this machine's memory of {memory} bytes"
+        )
 
 
 def load_model(settings: EngineSettings) -> tuple[LlamaDecoder, Tokenizer | None, str, str]:

@@ -31,7 +31,7 @@ from radixa.engine.messages import (
     Submit,
     ToEngine,
 )
-from radixa.engine.searches import Search
+from radixa.engine.searches import Search, search_on
 from radixa.engine.tiering import Clearing
 
 log = logging.getLogger("radixa.engine")
@@ -101,11 +101,8 @@ def run(loop: EngineLoop, channel: Channel) -> None:
             if flush.over():
                 flushes.remove(flush)
                 channel.send(Answer(flush.id, Flushed(flush.tokens, *flush.clearing.tokens_below)))
-        for search in list(searches):
-            answer = search.over(loop)
-            if answer is not None:
-                searches.remove(search)
-                channel.send(answer)
+        for answer in search_on(searches, loop):
+            channel.send(answer)
         if loop.busy:
             checked, worked = False, monotonic()
             outputs += loop.step()

@@ -188,9 +188,14 @@ class App:
                 raise
             interrupted = _interrupted()
             status, last = interrupted.status, route.errors.event(interrupted, request.id)
-        except Exception:
-            log.exception("request %s (%s %s) failed in mid-stream", request.id, request.method, request.path)
-            status, last = 500, route.errors.event(_unexpected(request), request.id)
+        except Exception as error:
+            failure = _unexpected(request)
+            if does_not_answer(error):
+                log.warning("request %s: the database does not answer: %s", request.id, error)
+                failure = StoreUnavailable("The database does not answer.")
+            else:
+                log.exception("request %s (%s %s) failed in mid-stream", request.id, request.method, request.path)
+            status, last = failure.status, route.errors.event(failure, request.id)
         await send({"type": "http.response.body", "body": last, "more_body": False})
         return status
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hmac import compare_digest
 
 from radixa.core.errors import Forbidden, ModelNotFound, Unauthorized, shown
@@ -32,6 +32,8 @@ class Identity:
     """The account's."""
     allowance: int | None = None
     """Nano-dollars that the account may spend, what it has spent among them; None for any amount."""
+    digest: str = field(default="", repr=False)
+    """Of the key, by which it is looked up again; empty where no key was asked for."""
 
     @property
     def makes_keys(self) -> bool:
@@ -90,6 +92,11 @@ class KeyRing:
             raise Unauthorized(f"This API key ({identity.key_id}) has expired. An administrator can give it more time.")
         return identity
 
+    async def still(self, identity: Identity) -> Identity:
+        """What somebody may who asked a while ago and is still being answered. Unauthorized where the key no longer
+        works."""
+        return await self.holder(identity.digest, "…") if identity.digest else identity
+
     async def _ask(self, found: str, masked: str) -> Identity:
         changes = self._changes
         credential = await asyncio.get_running_loop().run_in_executor(self._threads, self._store.credential, found)
@@ -125,7 +132,7 @@ class KeyRing:
 def _identity(credential: Credential) -> Identity:
     key, account = credential.key, credential.account
     allowance = None if account.credit_limit is None else account.credit_limit + credential.granted
-    return Identity(account.id, key.id, key.admin, key.terms, account.limits, allowance)
+    return Identity(account.id, key.id, key.admin, key.terms, account.limits, allowance, key.digest)
 
 
 def _secret(authorization: bytes | None, x_api_key: bytes | None) -> str:

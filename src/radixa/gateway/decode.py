@@ -83,6 +83,10 @@ def _explain(message: str, kind: Any, body: bytes) -> InvalidRequest:
     if missing:
         param = f"{path}.{missing[1]}".lstrip(".")
         return InvalidRequest(f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
+    unknown = re.match(r"Object contains unknown field `(.+)`", text)
+    if unknown:
+        param = shown(f"{path}.{unknown[1]}".lstrip("."))
+        return InvalidRequest(f"Unknown parameter: '{param}'.", param=param, code="unknown_parameter")
     if not path:
         return _unreadable(text)
     param = shown(path.lstrip(".").replace("[...]", ""))

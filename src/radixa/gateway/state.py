@@ -59,7 +59,7 @@ class Gateway:
         self.library = Library(SqlDocuments(store.engine), packaged_embedder)
         self.secret = installation_secret(data)
         self.accounting = Accounting(self.limiter, self.ledger, self.metrics, self.secret)
-        self.feed = TreeFeed(lambda: self.local, lambda: self.stopping)
+        self.feed = TreeFeed(lambda: self.local, lambda: self.stopping, keys.still)
         self.started = int(time.time())
         self.stopping = False
         self.shelf = Shelf(entries_with(config.models), SqlModels(store.engine))

@@ -8,17 +8,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
 
 from radixa.core.errors import RadixaError, RateLimited
-from radixa.engine.base import Changes
+from radixa.engine.base import Changes, Touch
 from radixa.gateway.auth import Identity
 from radixa.gateway.base import encode
 from radixa.gateway.nodes import NodeBody, expiry, node_body, owns
 from radixa.gateway.veil import veiled
+from radixa.models.base import Tokenizer
 from radixa.providers.local.provider import LocalProvider
+from radixa.radix import NodeView
 
 log = logging.getLogger("radixa.gateway")
 
@@ -59,10 +61,17 @@ class EventBody(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class TreeFeed:
-    """One server's. `local` is asked for the engine; RadixaError while there is none."""
+    """One server's. `local` is asked for the engine; RadixaError while there is none. `still` says what a viewer may
+    who came a while ago; Unauthorized where the key no longer works."""
 
-    def __init__(self, local: Callable[[], LocalProvider], stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        local: Callable[[], LocalProvider],
+        stopping: Callable[[], bool],
+        still: Callable[[Identity], Awaitable[Identity]],
+    ) -> None:
         self._local = local
+        self._still = still
         self._stopping = stopping
         self._viewers: set[_Viewer] = set()
         self._asking: asyncio.Task[None] | None = None
@@ -76,8 +85,7 @@ class TreeFeed:
                 kind="requests",
                 retry_ms=None,
             )
-        self._local()
-        viewer = _Viewer(identity, namespace)
+        viewer = _Viewer(identity, namespace, self._local().tokenizer)
         return self._events(viewer)
 
     async def close(self) -> None:
@@ -96,17 +104,23 @@ class TreeFeed:
             # What it tells will be seen by whoever reads the tree now.
             viewer.locked = viewer.ends(first)
             yield b"event: open\ndata: " + encode(OpenBody(round(time.time(), 3), viewer.locked)) + b"\n\n"
+            clock = asyncio.get_running_loop().time
+            said = clock()
             while not self._stopping():
                 try:
-                    async with asyncio.timeout(QUIET_S):
+                    # The engine answers all the time, mostly that nothing happened.
+                    async with asyncio.timeout_at(said + QUIET_S):
                         changes = await viewer.next()
                 except TimeoutError:
+                    said = clock()
                     yield b": nothing happens\n\n"
                     continue
                 if changes is None:
                     break
+                viewer.identity = await self._still(viewer.identity)
                 body = await self._told(viewer, changes)
                 if body is not None:
+                    said = clock()
                     yield b"event: changes\ndata: " + encode(body) + b"\n\n"
         finally:
             self._viewers.discard(viewer)
@@ -136,10 +150,17 @@ class TreeFeed:
 
     async def _told(self, viewer: _Viewer, changes: list[Changes]) -> EventBody | None:
         """What one viewer may hear of them, together; None where that is nothing."""
-        identity, tokenizer = viewer.identity, self._local().tokenizer
+        identity, tokenizer = viewer.identity, viewer.tokenizer
         sees = viewer.sees
-        nodes = {node.id: node for one in changes for node in one.nodes if sees(node.namespace)}
-        touches = {touch.id: touch for one in changes for touch in one.touches if sees(touch.namespace)}
+        nodes: dict[int, NodeView] = {}
+        touches: dict[int, Touch] = {}
+        for one in changes:
+            for node in one.nodes:
+                if sees(node.namespace):
+                    nodes[node.id] = node
+                    # What was said of it before is older than it, and would be applied after it.
+                    touches.pop(node.id, None)
+            touches |= {touch.id: touch for touch in one.touches if sees(touch.namespace)}
         removals = {gone.id: gone for one in changes for gone in one.removals if sees(gone.namespace)}
         lost = viewer.behind or any(sees(account) for one in changes for account in one.lost)
         viewer.behind = False
@@ -174,9 +195,10 @@ class TreeFeed:
 class _Viewer:
     """What one viewer has still to hear."""
 
-    def __init__(self, identity: Identity, namespace: str | None) -> None:
+    def __init__(self, identity: Identity, namespace: str | None, tokenizer: Tokenizer) -> None:
         self.identity = identity
         self.namespace = namespace
+        self.tokenizer = tokenizer
         self.locked: list[int] = []
         self.behind = False
         """More happened than was kept for it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
 
@@ -34,6 +35,8 @@ from radixa.radix import (
 
 GHOSTS = 4
 """What has gone is remembered for so many times the capacity."""
+_ID_BITS = 48
+"""Ids begin below 2^48, and stay below the 2^52 that a viewer can hold."""
 
 
 class RadixCache:
@@ -65,6 +68,8 @@ class RadixCache:
             budget=int(retention * capacity),
             listeners=(self.ghosts, *listeners),
             clock=clock,
+            # Whoever still has the id of a node of an engine before this one finds no other node under it.
+            last_id=secrets.randbits(_ID_BITS),
         )
         self.leases: set[SlotLease] = set()
 

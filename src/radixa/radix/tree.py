@@ -44,7 +44,7 @@ class Tree(Generic[P]):
     `page_size`: tokens a page. `max_segment`: the most tokens an insert puts into one node, a multiple of the page
     size; None sets no bound. `budget`: the most tokens that may be retained. `listeners` hear of every change, after
     the policy where that is an object. `clock`: seconds, never going back; where it stands still, the next float is
-    taken, so that no two operations have the same time.
+    taken, so that no two operations have the same time. `last_id`: ids of nodes are greater.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class Tree(Generic[P]):
         budget: int = 0,
         listeners: Sequence[Listener[P]] = (),
         clock: Callable[[], float] = monotonic,
+        last_id: int = 0,
     ) -> None:
         if page_size < 1:
             raise ValueError(f"page_size is {page_size}; a page holds at least 1 token")
@@ -86,7 +87,7 @@ class Tree(Generic[P]):
         self._max_segment = max_segment * TOKEN_BYTES if max_segment else None
         self._clock = clock
         self._now = clock()
-        self._last_id = 0
+        self._last_id = last_id
         # The payload of a root, whose segment is empty, is never read.
         self.nowhere: Node[P] = Space[Any]("", None).root
         """A root without a namespace: where an empty path ends."""

@@ -91,7 +91,7 @@ def page(nodes: Sequence[Mapping[str, Any]], source: str, facts: Facts | None = 
 def _json(value: Any) -> str:
     """JSON that no text in it can end: neither its element nor, where a browser is old, its line."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    # Half of a character, which no file can hold, is written as a number.
+    # Half of a character, which no file can hold, becomes the sign for what cannot be shown.
     text = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if not text.isascii() else text
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 

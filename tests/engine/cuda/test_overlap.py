@@ -147,6 +147,23 @@ def test_what_was_computed_after_the_end_is_not_kept() -> None:
     assert usage.cached_tokens == len(SYSTEM) + 3
 
 
+def test_nor_where_the_host_draws_in_the_step_after_the_end() -> None:
+    stop = expected(SYSTEM, 4)[-1]
+    for steps in range(1, 10):
+        loop = overlapped_loop()
+        loop.submit(request("one", SYSTEM, 50, stop_token_ids=(stop,)))
+        collected = Collected()
+        for _ in range(steps):
+            collected.add(loop.step())
+        sampling = SamplingParams(max_tokens=2, temperature=0, logprobs=0)
+        policy = CachePolicy(read=False, write=False)
+        loop.submit(EngineRequest("other", pack([3, 1, 4]), sampling=sampling, cache=policy))
+        drain(loop, collected)
+        assert collected.tokens["one"] == expected(SYSTEM, 4)
+        assert collected.tokens["other"] == expected([3, 1, 4], 2)
+        assert loop.stats().tree == len(SYSTEM) + 3
+
+
 def test_a_step_is_launched_before_the_last_one_is_read() -> None:
     loop = overlapped_loop()
     loop.submit(request("one", SYSTEM, 5))

@@ -10,11 +10,12 @@ from radixa.core.base import CachePolicy, SamplingParams
 from radixa.core.errors import ConfigError
 from radixa.core.tokens import pack
 from radixa.engine.base import EngineRequest, EngineSettings
-from radixa.engine.load import by_device
+from radixa.engine.load import _check_host, by_device
 from radixa.engine.sampler import sample
 from radixa.engine.scheduler import Work
 from radixa.engine.sequence import Sequence
 from radixa.engine.text import TextStream
+from radixa.kv.tiers.base import Fingerprint
 from tests.engine.content import content_loop
 
 pytest.importorskip("triton", reason="triton is not installed")
@@ -130,3 +131,11 @@ def test_without_a_gpu() -> None:
     assert (found.device, found.step_tokens, found.max_running) == ("cpu", 512, 3)
     with pytest.raises(ConfigError, match="torch sees no CUDA device here; expected 'cpu' or 'auto'"):
         by_device(EngineSettings(model="random:smollm2-135m", device="cuda"))
+
+
+def test_memory_of_the_host_that_cannot_be_taken_is_refused() -> None:
+    fingerprint = Fingerprint("random:llama-3-8b", "bfloat16", 32, 8, 128)
+    _check_host(8 << 20, fingerprint)
+    for size in ((8 << 20) - 1, 1 << 50):
+        with pytest.raises(ConfigError, match=rf"host_bytes = {size}: .* a block of 64 tokens, which is 8388608 bytes"):
+            _check_host(size, fingerprint)

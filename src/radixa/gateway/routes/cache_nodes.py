@@ -29,7 +29,7 @@ class PathBody(msgspec.Struct, frozen=True):
     """The node after those above it."""
 
 
-class KeepBody(msgspec.Struct, frozen=True):
+class KeepBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The retention that a node is to have in place of what it was given itself; `{}` for none."""
 
     pin: bool = False
