@@ -77,6 +77,11 @@ class Visit:
 PageHandler = Callable[[Visit], Awaitable[Response | EventStream]]
 
 
+def passed_on(handler: Handler) -> PageHandler:
+    """A page for scripts that a route of the gateway, which no administrator's rule guards, answers as it is."""
+    return lambda visit: handler(visit.gateway, visit.request)
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """A path of the dashboard, `{id}` for a part of any kind (`visit.request.argument`), and what answers there."""

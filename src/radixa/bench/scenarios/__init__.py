@@ -51,7 +51,7 @@ PROGRAMS: dict[str, Workload[Programs]] = {
         lambda codec, seed, size: shared_prefix.build(codec, seed, shared_prefix.SIZES[size]),
     ),
     "sharegpt-like": Workload(
-        "conversations with the turns and lengths of ShareGPT's, which share nothing but their own history",
+        "conversations about as long as ShareGPT's, which share nothing but their own history",
         lambda codec, seed, size: sharegpt_like.build(codec, seed, sharegpt_like.SIZES[size]),
     ),
 }

@@ -1,10 +1,10 @@
 """Conversations as long as those of ShareGPT, in which nothing is shared but a conversation's own history.
 
-No data set is needed: the texts are generated, and only their lengths are measured ones. Those are ShareGPT's as Table
-1 of the WildChat paper (arXiv 2405.01470) has them: 3.51 turns in the mean, 94.46 ± 626.39 tokens a question, 348.45 ±
-269.93 an answer. Lengths are drawn from the log-normal distributions of that mean and deviation, numbers of turns from
-the geometric one of that mean (no deviation of them is published). Questions and totals are limited as SGLang's and
-vLLM's `bench_serving` limit them, so what is asked in the end is shorter than those means.
+No data set is needed: the texts are generated. There are 3.51 turns in the mean, as published comparisons of data sets
+have it for ShareGPT (arXiv 2512.17843, 2405.01470); 94.46 ± 626.39 tokens a question and 348.45 ± 269.93 an answer are
+parameters of this workload that mean to be like ShareGPT's, and were not checked against it. Lengths are drawn from the
+log-normal distributions of that mean and deviation, numbers of turns from the geometric one of that mean. Questions and
+totals are limited as SGLang's and vLLM's `bench_serving` limit them, so what is asked in the end is shorter.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 from radixa.core.errors import EngineUnavailable, InvalidRequest
-from radixa.dashboard.base import Page, Visit
-from radixa.gateway.base import EventStream, Response
+from radixa.dashboard.base import Page, Visit, passed_on
+from radixa.gateway.base import Response
 from radixa.gateway.routes import explain as explaining
 from radixa.gateway.routes import recent, warm
 
@@ -35,26 +35,10 @@ async def _recent(visit: Visit) -> list[dict[str, Any]] | None:
     return found
 
 
-async def ask(visit: Visit) -> Response | EventStream:
-    return await explaining.explain(visit.gateway, visit.request)
-
-
-async def one(visit: Visit) -> Response | EventStream:
-    return await recent.show(visit.gateway, visit.request)
-
-
-async def listed(visit: Visit) -> Response | EventStream:
-    return await recent.index(visit.gateway, visit.request)
-
-
-async def warmed(visit: Visit) -> Response | EventStream:
-    return await warm.warm(visit.gateway, visit.request)
-
-
 PAGES = (
     Page(PATH, show, menu="menu.explain"),
-    Page(f"{PATH}/ask", post=ask, api=True),
-    Page(f"{PATH}/warm", post=warmed, api=True),
-    Page(f"{PATH}/recent", listed, api=True),
-    Page(f"{PATH}/recent/{{id}}", one, api=True),
+    Page(f"{PATH}/ask", post=passed_on(explaining.explain), api=True),
+    Page(f"{PATH}/warm", post=passed_on(warm.warm), api=True),
+    Page(f"{PATH}/recent", passed_on(recent.index), api=True),
+    Page(f"{PATH}/recent/{{id}}", passed_on(recent.show), api=True),
 )

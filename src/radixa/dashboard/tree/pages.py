@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from radixa.core.errors import EngineUnavailable, InvalidRequest
-from radixa.dashboard.base import Page, Visit
+from radixa.dashboard.base import Page, Visit, passed_on
 from radixa.dashboard.tree import explain
-from radixa.gateway.base import EventStream, Response
+from radixa.gateway.base import Response
 from radixa.gateway.routes import cache, cache_events, cache_nodes, models, warm
 from radixa.viewer.assets import SCRIPTS, STYLE, words
 from radixa.viewer.facts import Facts, facts
@@ -47,32 +47,12 @@ async def _facts(visit: Visit) -> Facts:
     return facts(info.bytes_per_token, capacity, (await visit.ask(models.index))["data"])
 
 
-async def tree(visit: Visit) -> Response | EventStream:
-    return await cache.tree(visit.gateway, visit.request)
-
-
-async def events(visit: Visit) -> Response | EventStream:
-    return await cache_events.show(visit.gateway, visit.request)
-
-
-async def keep(visit: Visit) -> Response | EventStream:
-    return await cache_nodes.change(visit.gateway, visit.request)
-
-
-async def evict(visit: Visit) -> Response | EventStream:
-    return await cache_nodes.evict(visit.gateway, visit.request)
-
-
-async def warmed(visit: Visit) -> Response | EventStream:
-    return await warm.warm(visit.gateway, visit.request)
-
-
 PAGES = (
     Page(PATH, show, menu="menu.cache"),
-    Page(f"{PATH}/tree", tree, api=True),
-    Page(f"{PATH}/events", events, api=True),
-    Page(f"{PATH}/nodes/{{id}}/keep", post=keep, api=True),
-    Page(f"{PATH}/nodes/{{id}}/evict", post=evict, api=True),
-    Page(f"{PATH}/warm", post=warmed, api=True),
+    Page(f"{PATH}/tree", passed_on(cache.tree), api=True),
+    Page(f"{PATH}/events", passed_on(cache_events.show), api=True),
+    Page(f"{PATH}/nodes/{{id}}/keep", post=passed_on(cache_nodes.change), api=True),
+    Page(f"{PATH}/nodes/{{id}}/evict", post=passed_on(cache_nodes.evict), api=True),
+    Page(f"{PATH}/warm", post=passed_on(warm.warm), api=True),
     *explain.PAGES,
 )
