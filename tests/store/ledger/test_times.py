@@ -1,4 +1,4 @@
-"""A database from before the sums had times to the first token gets those of the rows that it holds."""
+"""Times to the first token: of rows that have none, and of a database from before the sums had them."""
 
 from __future__ import annotations
 
@@ -35,3 +35,10 @@ def _go_back(store: SqlStore) -> None:
     with store.engine.begin() as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, str(migration.down_revision))
+
+
+def test_a_row_without_a_time_counts_where_single_rows_are_summed(store: SqlStore) -> None:
+    book = SqlLedger(store.engine)
+    book.add([row("req_0", created=7_000.5, ttft_ms=None), row("req_1", created=7_001.5, ttft_ms=2.5)])
+    totals = book.totals(Query(since=7_000.0, until=7_002.0))
+    assert (totals.requests, totals.timed_requests, totals.ttft_us) == (2, 1, 2_500)

@@ -15,6 +15,7 @@ from sqlalchemy import (
     FromClause,
     Select,
     Table,
+    case,
     cast,
     func,
     literal,
@@ -98,15 +99,17 @@ def _part(query: Query, window: Window, table: Table, keys: list[ColumnElement[A
 
 
 def _sums_of_rows() -> list[ColumnElement[Any]]:
-    cost = ledger.c.cost_nano_usd
+    cost, ttft_ms = ledger.c.cost_nano_usd, ledger.c.ttft_ms
+    # SQLAlchemy gives SQLite Python's floor, which raises for NULL.
+    ttft_us = case((ttft_ms.is_not(None), cast(func.floor(ttft_ms * 1000), BigInteger)))
     return [
         func.count().label("requests"),
         *(func.sum(ledger.c[name]).label(name) for name in COUNTS),
         func.coalesce(func.sum(cost), 0).label("cost_nano_usd"),
         func.coalesce(func.sum(ledger.c.saved_nano_usd), 0).label("saved_nano_usd"),
         (func.count() - func.count(cost)).label("unknown_price_requests"),
-        func.count(ledger.c.ttft_ms).label("timed_requests"),
-        func.coalesce(func.sum(cast(func.floor(ledger.c.ttft_ms * 1000), BigInteger)), 0).label("ttft_us"),
+        func.count(ttft_ms).label("timed_requests"),
+        func.coalesce(func.sum(ttft_us), 0).label("ttft_us"),
     ]
 
 
