@@ -30,6 +30,12 @@ class Step:
     def rows(self) -> int:
         return sum(layout.new for layout in self.layouts)
 
+    @property
+    def shares(self) -> bool:
+        """Whether two sequences begin with the same node."""
+        first = [layout.segments[0] for layout in self.layouts]
+        return len(set(first)) < len(first)
+
     def bytes(self, shape: HeadShape) -> int:
         """K and V of every slot once, and the queries and outputs, in bf16."""
         seen = {segment for layout in self.layouts for segment in layout.segments}
@@ -126,6 +132,16 @@ def reference(step: Step, data: Data, scale: float, rows: Sequence[int] | None =
                 outputs.append(torch.einsum("hgl,hld->hgd", weights, v[:, :seen]).reshape(-1))
         at += layout.new
     return torch.stack(outputs)
+
+
+def check(step: Step, data: Data, out: Tensor) -> float:
+    """The relative error of some rows of the first layer's output. Ends the program where it is too large."""
+    rows = sorted({0, step.rows // 3, step.rows // 2, step.rows - 1})
+    expected = reference(step, data, data.q.shape[2] ** -0.5, rows)
+    error = float((out[rows].double() - expected).norm() / expected.norm())
+    if not error < 1e-2 or not out.isfinite().all():
+        raise SystemExit(f"{step.name}: relative error {error}")
+    return error
 
 
 def ceilings() -> dict[str, float]:

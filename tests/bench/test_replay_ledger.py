@@ -17,10 +17,9 @@ from radixa.store.ledger.sql import SqlLedger
 from radixa.store.sql import open_store
 from tests.cli.conftest import Radixa, home, radixa
 from tests.cli.serving import served
-from tests.store.conftest import postgres_schema, postgres_url
 from tests.store.ledger.rows import NOON, row
 
-__all__ = ["home", "postgres_schema", "postgres_url", "radixa"]
+__all__ = ["home", "radixa"]
 
 SECRET = b"s" * 32
 PROMPTS = [list(range(300)), list(range(300)), list(range(200)) + [7] * 100, [9] * 40]

@@ -123,11 +123,11 @@ async def test_a_model_that_is_not_there(tmp_path: Path, in_process: bool) -> No
 
 
 async def test_nothing_is_imported_from_the_current_folder(
-    smollm2: ModelFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shallow: ModelFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "random.py").write_text("raise SystemExit('the wrong random')")
     monkeypatch.chdir(tmp_path)
-    client = await start_engine(settings(smollm2))
+    client = await start_engine(settings(shallow))
     assert client.ready
     await client.close()
 

@@ -1,4 +1,4 @@
-"""Answers that keep to a grammar: on the real model, in every way it is run, and what cannot be compiled."""
+"""Answers that keep to a grammar: over the real tokenizer, in every way a model is run; what cannot be compiled."""
 
 from __future__ import annotations
 
@@ -50,21 +50,21 @@ TEAMS = Grammar("choices", json.dumps(["bill", "billing", "technical"]), "choice
 OBJECT = Grammar("json_object", place="response_format")
 
 
-def loop_of(smollm2: ModelFolder, **changes: Any) -> EngineLoop:
-    given = {"model": str(smollm2.path), "dtype": "float32", "kv_tokens": 4096, "threads": 1} | changes
+def loop_of(shallow: ModelFolder, **changes: Any) -> EngineLoop:
+    given = {"model": str(shallow.path), "dtype": "float32", "kv_tokens": 4096, "threads": 1} | changes
     return load_engine(EngineSettings(**given))
 
 
 @pytest.fixture(scope="module")
-def loop(smollm2: ModelFolder) -> Iterator[EngineLoop]:
-    found = loop_of(smollm2)
+def loop(shallow: ModelFolder) -> Iterator[EngineLoop]:
+    found = loop_of(shallow)
     yield found
     found.cache.check_integrity()
     found.close()
 
 
 @pytest.fixture(scope="module")
-def tokenizer(smollm2: ModelFolder) -> FolderTokenizer:
+def tokenizer(shallow: ModelFolder) -> FolderTokenizer:
     return reader()
 
 
@@ -205,7 +205,7 @@ def test_free_answers_beside_it_are_what_they_are_alone(loop: EngineLoop) -> Non
     assert beside.tokens == alone.tokens
 
 
-def test_reuse_never_changes_it(smollm2: ModelFolder, loop: EngineLoop) -> None:
+def test_reuse_never_changes_it(shallow: ModelFolder, loop: EngineLoop) -> None:
     """Law 1 with grammars: cache on, forced to miss and off, chunked, batched and alone, again after an answer."""
     asked = [
         request("s", SCHEMA),
@@ -217,16 +217,16 @@ def test_reuse_never_changes_it(smollm2: ModelFolder, loop: EngineLoop) -> None:
     assert [answer.tokens for answer in run(loop, *asked)] == wanted
     ways: list[dict[str, Any]] = [{"cache": "none"}, {"cache": "force_miss", "step_tokens": 7}, {"attention": "on"}]
     for changes in ways:
-        other = loop_of(smollm2, **changes)
+        other = loop_of(shallow, **changes)
         for _ in range(2):
             assert [answer.tokens for answer in run(other, *asked)] == wanted
         other.close()
 
 
-def test_a_request_that_was_retracted_goes_on_where_it_was(smollm2: ModelFolder, loop: EngineLoop) -> None:
+def test_a_request_that_was_retracted_goes_on_where_it_was(shallow: ModelFolder, loop: EngineLoop) -> None:
     asked = [request(f"r{i}", SCHEMA, f"Person {i} of many, who is here:\n") for i in range(6)]
     wanted = [answer.tokens for answer in run(loop, *asked)]
-    tight = loop_of(smollm2, kv_tokens=96)
+    tight = loop_of(shallow, kv_tokens=96)
     assert [answer.tokens for answer in run(tight, *asked)] == wanted
     assert tight.scheduler.retractions
     tight.close()

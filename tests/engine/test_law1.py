@@ -38,25 +38,25 @@ def test_token_by_token(smollm2: ModelFolder, wanted: list[list[int]], cache: st
     assert differing(found, wanted[:24]) == []
 
 
-def test_on_off_and_force_miss_agree(smollm2: ModelFolder) -> None:
-    """The quick form: no reference, but the paths that reuse could break."""
-    keys = prompts(smollm2, QUICK)
-    alone = answers(smollm2, keys, Way("none", 2048, batched=False), "float32")
+def test_on_off_and_force_miss_agree(shallow: ModelFolder) -> None:
+    """The quick form: no reference and few layers, but the paths that reuse could break."""
+    keys = prompts(shallow, QUICK)
+    alone = answers(shallow, keys, Way("none", 2048, batched=False), "float32")
     for way in (Way("radix", 64, True), Way("force_miss", 64, True), Way("radix", 7, True, "on")):
-        assert differing(answers(smollm2, keys, way, "float32"), alone) == []
+        assert differing(answers(shallow, keys, way, "float32"), alone) == []
 
 
-async def test_what_comes_back_from_disk_gives_the_same_answers(smollm2: ModelFolder, tmp_path: Path) -> None:
+async def test_what_comes_back_from_disk_gives_the_same_answers(shallow: ModelFolder, tmp_path: Path) -> None:
     """Exact in fp32; the first engine computes, the second, with nothing in memory, loads."""
-    short = prompts(smollm2, 50)
+    short = prompts(shallow, 50)
     # Longer than a block each, and three of them alike at first.
     keys = [b"".join(short[20:26]) + short[i] for i in range(3)] + [short[37]]
     kept = EngineSettings(
-        model=str(smollm2.path), dtype="float32", kv_tokens=8192, disk=str(tmp_path / "kv"), secrets=str(tmp_path)
+        model=str(shallow.path), dtype="float32", kv_tokens=8192, disk=str(tmp_path / "kv"), secrets=str(tmp_path)
     )
     told: list[list[tuple[int, ...]]] = []
     disk_tokens: list[int] = []
-    for settings in (EngineSettings(model=str(smollm2.path), dtype="float32", kv_tokens=8192), kept, kept):
+    for settings in (EngineSettings(model=str(shallow.path), dtype="float32", kv_tokens=8192), kept, kept):
         client = await start_engine(settings, in_process=True)
         found = []
         for number, key in enumerate(keys):

@@ -14,85 +14,43 @@ from radixa.core.tokens import pack
 from radixa.engine.base import EngineRequest
 from radixa.engine.loop import EngineLoop
 
-from .content import Collected, content_loop, drain, expected
-
-SYSTEM = [i % 91 for i in range(200)]
-
-
-def request(name: str, prompt: list[int], max_tokens: int = 5, **changes: Any) -> EngineRequest:
-    cache = CachePolicy(read=changes.pop("read", True), write=changes.pop("write", True))
-    namespace = changes.pop("namespace", "")
-    sampling = SamplingParams(max_tokens=max_tokens, temperature=0, **changes)
-    return EngineRequest(name, pack(prompt), namespace, sampling, cache)
+from .content import content_loop, drain, expected
+from .scripts import SYSTEM, play, request, scripts
 
 
 def computed(loop: EngineLoop) -> int:
     return loop.runner.decoder.computed  # type: ignore[attr-defined,no-any-return]
 
 
-@st.composite
-def scripts(draw: st.DrawFn) -> list[tuple[Any, ...]]:
-    """Requests that begin alike more often than not, with steps and cancellations between them."""
-    actions: list[tuple[Any, ...]] = []
-    for number in range(draw(st.integers(1, 12))):
-        cut = draw(st.integers(0, 120))
-        branch = draw(st.integers(0, 2))
-        own = draw(st.integers(1, 40))
-        prompt = SYSTEM[:cut] + [branch] * 3 + [number % 90 for _ in range(own)]
-        policy = draw(st.sampled_from([(True, True), (True, True), (True, False), (False, False)]))
-        actions.append(("submit", number, prompt, draw(st.integers(1, 30)), policy, draw(st.sampled_from(["a", "b"]))))
-        actions.extend([("step",)] * draw(st.integers(0, 6)))
-        if draw(st.integers(0, 5)) == 0:
-            actions.append(("abort", draw(st.integers(0, number))))
-        if draw(st.integers(0, 9)) == 0:
-            actions.append(("flush",))
-    return actions
-
-
-@settings(max_examples=120, deadline=None)
-@given(
+Case = tuple[list[tuple[Any, ...]], int, int, int, str]
+cases: st.SearchStrategy[Case] = st.tuples(
     scripts(),
     st.sampled_from([220, 300, 1000]),
     st.sampled_from([1, 7, 64, 2048]),
     st.sampled_from([1, 4]),
     st.sampled_from(["radix", "force_miss", "none"]),
 )
-def test_every_answer_is_what_a_fresh_computation_gives(
-    actions: list[tuple[Any, ...]], capacity: int, step_tokens: int, page_size: int, kind: str
-) -> None:
+
+
+def check(case: Case) -> None:
+    actions, capacity, step_tokens, page_size, kind = case
     loop = content_loop(capacity - capacity % page_size, kind=kind, page_size=page_size, step_tokens=step_tokens)
-    collected, wanted = Collected(), {}
-    for action in actions:
-        match action:
-            case ("submit", number, prompt, count, (read, write), namespace):
-                name = f"r{number}"
-                sampling = SamplingParams(max_tokens=count, temperature=0)
-                made = EngineRequest(name, pack(prompt), namespace, sampling, CachePolicy(read=read, write=write))
-                assert loop.submit(made) is None
-                wanted[name] = expected(prompt, count)
-            case ("step",):
-                if loop.busy:
-                    collected.add(loop.step())
-            case ("abort", number):
-                name = f"r{number}"
-                loop.abort(name)
-                if name in wanted and name not in collected.last:
-                    del wanted[name]
-            case ("flush",):
-                loop.flush()
-    drain(loop, collected)
-    loop.cache.check_integrity()
-    for name, tokens in wanted.items():
-        assert collected.tokens[name] == tokens
-        usage = collected.last[name].usage
-        assert usage is not None
-        assert usage.completion_tokens == len(tokens)
-        assert min(usage.cached_tokens, usage.cache_write_tokens, usage.plain_tokens) >= 0
-        if kind != "radix":
-            assert usage.cached_tokens == 0
-    stats = loop.stats()
-    assert stats.leased == 0
-    assert stats.free + stats.tree == stats.capacity
+    collected = play(loop, actions)
+    if kind != "radix":
+        assert all(output.usage and output.usage.cached_tokens == 0 for output in collected.last.values())
+
+
+@settings(max_examples=50, deadline=None)
+@given(cases)
+def test_every_answer_is_what_a_fresh_computation_gives(case: Case) -> None:
+    check(case)
+
+
+@pytest.mark.slow
+@settings(max_examples=600, deadline=None)
+@given(cases)
+def test_so_is_every_one_of_many(case: Case) -> None:
+    check(case)
 
 
 def test_a_second_turn_computes_only_what_is_new() -> None:

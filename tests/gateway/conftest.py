@@ -109,20 +109,20 @@ def world(build: Build) -> World:
     return build()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(smollm2: ModelFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     with serving(tmp_path_factory.mktemp("server"), "--sandbox") as live:
         yield live
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def raw(server: Live) -> Iterator[httpx2.Client]:
     """An administrator's requests, also those that no SDK would send."""
     with httpx2.Client(base_url=server.url, headers={"authorization": f"Bearer {KEY}"}, timeout=60) as found:
         yield found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def clients(server: Live) -> Iterator[Clients]:
     from anthropic import Anthropic
     from openai import OpenAI

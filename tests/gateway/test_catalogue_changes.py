@@ -32,7 +32,7 @@ async def put(world: World, name: str, **body: Any) -> Answer:
 async def test_every_entry_is_listed(build: Build) -> None:
     world = build(sandbox=False, models=(ModelEntry("odd", "nobody"),))
     rows = {row["id"]: row for row in (await world.client.get("/v1/catalogue")).json["data"]}
-    assert len(rows) == 8
+    assert len(rows) == 10
     gpt = rows["gpt-4.1"]
     assert gpt["upstream_model"] == "gpt-4.1"
     assert (gpt["object"], gpt["source"], gpt["offered"]) == ("catalogue.entry", "configuration", False)

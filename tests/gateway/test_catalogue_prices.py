@@ -105,6 +105,17 @@ def test_the_same_usage_at_the_same_prices_costs_the_same(entry: ModelEntry, usa
     assert cost(usage, ours(entry)) == int((total * 10**9).quantize(Decimal(1), ROUND_HALF_UP))
 
 
+def test_successors_are_at_their_providers_own_prices() -> None:
+    """Those that genai-prices knows, to the pico-dollar."""
+    successors = {entry.successor for entry in shipped()} - {None}
+    found = [entry for entry in shipped() if entry.id in successors]
+    assert {entry.id for entry in found} == successors == {"claude-sonnet-5-5", "gemini-3.5-flash-lite"}
+    today = datetime.now(UTC).date().isoformat()
+    for entry in found:
+        assert prices_on(today, dated_prices(entry)) == ours(entry)
+        assert entry.context is not None
+
+
 def test_every_price_that_ships_is_known() -> None:
     today = datetime.now(UTC).date().isoformat()
     for entry in shipped():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
@@ -24,6 +25,8 @@ OFFERS = (
     b"http2-settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\n"
 )
 """As the HTTP client of the JDK offers HTTP/2 with its first request."""
+CLOSE = b"connection: close\r\n\r\n"
+PARTS = [b"one ", b"two ", b"three"]
 
 
 class Place:
@@ -58,6 +61,12 @@ class Place:
                 self.left.append(path)
                 return
             leaving.cancel()
+        if path == "/stream":
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+            for part in PARTS:
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
         length = (b"content-length", b"%d" % len(body))
         await send({"type": "http.response.start", "status": 200, "headers": [length]})
         await send({"type": "http.response.body", "body": body, "more_body": False})
@@ -283,5 +292,86 @@ def test_connections_opened_and_dropped_leave_nothing() -> None:
             await asyncio.sleep(0)
             writer.transport.abort()
         await until(lambda: len(asyncio.all_tasks()) <= before)
+
+    within(work)
+
+
+@pytest.mark.parametrize("head", [b"", b"host: x\r\n", b"host: x\r\nconnection: keep-alive\r\n"])
+def test_a_stream_to_a_client_that_knows_no_chunks_is_bare_and_ends_with_the_connection(head: bytes) -> None:
+    async def work(place: Place) -> None:
+        got = await place.answers(b"GET /stream HTTP/1.0\r\n" + head + b"\r\n" + PLAIN)
+        head_of_it, _, body = got.partition(b"\r\n\r\n")
+        assert statuses(got) == [200]
+        assert b"transfer-encoding" not in head_of_it.lower()
+        assert b"connection: close" in head_of_it.lower()
+        assert body == b"".join(PARTS)
+        # One of HTTP/1.1 still has chunks, and its connection lasts.
+        got = await place.answers(b"GET /stream HTTP/1.1\r\nhost: x\r\n\r\nGET /plain HTTP/1.1\r\nhost: x\r\n" + CLOSE)
+        assert statuses(got) == [200, 200]
+        assert b"4\r\none \r\n4\r\ntwo \r\n5\r\nthree\r\n0\r\n\r\n" in got
+
+    within(work)
+
+
+def test_what_else_such_a_client_is_told() -> None:
+    async def work(place: Place) -> None:
+        got = await place.answers(b"HEAD /stream HTTP/1.0\r\n\r\n")
+        assert statuses(got) == [200]
+        assert got.endswith(b"\r\n\r\n")
+        post = b"POST /body HTTP/1.0\r\ncontent-length: 4\r\nexpect: 100-continue\r\n\r\n"
+        got = await place.answers(post, b"abcd")
+        assert statuses(got) == [200]
+        assert got.endswith(b"\r\n\r\nabcd")
+
+    within(work)
+
+
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        (b"host: x\r\nhost: x\r\n", "The request has 2 Host headers."),
+        (b"host: x\r\nHOST: y\r\n", "The request has 2 Host headers."),
+        (b"accept: */*\r\n", "The request has no Host header"),
+        (b"host: x y\r\n", "names no host"),
+        (b"host: http://x\r\n", "names no host"),
+        (b"host: x:port\r\n", "names no host"),
+        (b"host: a@b\r\n", "names no host"),
+        (b"host: [::1\r\n", "names no host"),
+        (b"host: \xc3\xa9\r\n", "names no host"),
+    ],
+)
+def test_a_request_says_once_which_host_it_is_for(head: bytes, said: str) -> None:
+    async def work(place: Place) -> None:
+        for line in (b"GET /plain HTTP/1.1\r\n", b"GET http://x/plain HTTP/1.1\r\n"):
+            got = await place.answers(line + head + b"\r\n" + PLAIN)
+            assert statuses(got) == [400]
+            assert b"connection: close" in got
+            error = json.loads(got.partition(b"\r\n\r\n")[2])["error"]
+            assert said in error["message"]
+            assert "Expected" in error["message"]
+            assert (error["type"], error["param"], error["code"]) == ("invalid_request_error", None, "invalid_host")
+        assert place.begun == []
+        # What came before it is answered.
+        assert statuses(await place.answers(PLAIN, b"GET /plain HTTP/1.1\r\n" + head + b"\r\n")) == [200, 400]
+
+    within(work)
+
+
+@pytest.mark.parametrize(
+    "host", [b"", b"localhost", b"localhost:8000", b"127.0.0.1:80", b"[::1]:8000", b"[fe80::1%25eth0]", b"a_b.c:", b"X"]
+)
+def test_hosts_that_there_can_be(host: bytes) -> None:
+    async def work(place: Place) -> None:
+        for version in (b"1.0", b"1.1"):
+            got = await place.answers(b"GET /plain HTTP/" + version + b"\r\nhost: " + host + b"\r\n" + CLOSE)
+            assert statuses(got) == [200]
+
+    within(work)
+
+
+def test_two_hosts_are_one_too_many_for_old_clients_too() -> None:
+    async def work(place: Place) -> None:
+        assert statuses(await place.answers(b"GET /plain HTTP/1.0\r\nhost: x\r\nhost: x\r\n\r\n")) == [400]
+        assert statuses(await place.answers(b"GET /plain HTTP/1.0\r\nhost: x y\r\n\r\n")) == [400]
 
     within(work)

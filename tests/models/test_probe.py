@@ -12,6 +12,7 @@ import pytest
 
 from radixa.core.errors import ModelError
 from radixa.core.machine import cpu_name
+from radixa.core.paths import paths
 from radixa.models import probe
 from radixa.models.linear import KINDS
 
@@ -80,11 +81,6 @@ def test_ours_is_taken_unless_another_is_a_tenth_faster(
     assert probe.choose_product("float32") == choice
 
 
-def test_the_real_measurement() -> None:
-    assert probe.choose_dtype() in probe.DTYPES
-    assert probe.choose_product("float32") in KINDS
-
-
 def test_a_measurement_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/bin/false")
     with pytest.raises(ModelError, match=r"cannot measure what is fastest on this machine \(no output\)"):
@@ -95,10 +91,15 @@ def test_a_rate_is_a_number_of_operations() -> None:
     assert probe.matmul_rate("float32", size=64) > 1e6
 
 
-def test_a_measurement_imports_nothing_from_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_real_measurement_imports_nothing_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "random.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
     monkeypatch.chdir(tmp_path)
-    assert set(probe._measure_apart()) == set(probe.DTYPES)
+    assert probe.choose_dtype() in probe.DTYPES
+    assert probe.choose_product("float32") in KINDS
+    (times,) = json.loads((paths().cache / "probe.json").read_text("utf-8")).values()
+    assert set(times) == set(probe.DTYPES)
     assert not (tmp_path / "ran").exists()
 
 

@@ -1,26 +1,15 @@
-"""Stores to test with: each in a SQLite file of its own, and in a schema of its own of a real PostgreSQL."""
+"""Stores to test with: each in a SQLite file of its own, and in a real PostgreSQL (`tests/postgres.py`)."""
 
 from __future__ import annotations
 
-import os
-import pwd
-import secrets
 import shutil
-import subprocess
-import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
-from sqlalchemy.exc import OperationalError
 
 from radixa.core.config import StoreConfig
-from radixa.store.database import POSTGRES
 from radixa.store.sql import SqlStore, open_store
-
-START_S = 30
 
 
 @pytest.fixture
@@ -28,8 +17,18 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "deep" / "radixa.db"
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database, migrated once; each test works on a copy."""
+    file = tmp_path_factory.mktemp("store") / "radixa.db"
+    open_store(StoreConfig(), file).close()
+    return file
+
+
 @pytest.fixture
-def sqlite_store(file: Path) -> Iterator[SqlStore]:
+def sqlite_store(file: Path, migrated: Path) -> Iterator[SqlStore]:
+    file.parent.mkdir(mode=0o700)
+    shutil.copy(migrated, file)
     found = open_store(StoreConfig(), file)
     yield found
     found.close()
@@ -40,96 +39,3 @@ def store(request: pytest.FixtureRequest) -> SqlStore:
     """An empty store in either database."""
     found: SqlStore = request.getfixturevalue(f"{request.param}_store")
     return found
-
-
-@pytest.fixture
-def postgres_store(postgres_schema: str) -> Iterator[SqlStore]:
-    found = open_store(StoreConfig(url=postgres_schema))
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def postgres_schema(postgres_url: str) -> Iterator[str]:
-    """The URL of a new schema, so that nothing else in that database is touched."""
-    name = f"radixa_test_{secrets.token_hex(6)}"
-    engine = create_engine(make_url(postgres_url).set(drivername=POSTGRES))
-    with engine.begin() as connection:
-        connection.execute(text(f"CREATE SCHEMA {name}"))
-    url = make_url(postgres_url).update_query_dict({"options": f"-csearch_path={name}"})
-    yield url.render_as_string(hide_password=False)
-    with engine.begin() as connection:
-        connection.execute(text(f"DROP SCHEMA {name} CASCADE"))
-    engine.dispose()
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """`RADIXA_TEST_POSTGRES_URL`, else a cluster of this test's own where PostgreSQL is installed."""
-    pytest.importorskip("psycopg", reason="needs psycopg: pip install 'radixa[postgres]'")
-    given = os.environ.get("RADIXA_TEST_POSTGRES_URL")
-    if given:
-        yield given
-        return
-    programs = _programs()
-    if programs is None:
-        pytest.skip("needs PostgreSQL: install it, or set RADIXA_TEST_POSTGRES_URL")
-    # Not in pytest's folder, which only its own user may enter.
-    folder = Path(tempfile.mkdtemp(prefix="radixa-postgres-"))
-    try:
-        yield from _cluster(programs, folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _programs() -> Path | None:
-    """The folder of PostgreSQL's programs; Debian keeps them out of the PATH."""
-    found = shutil.which("postgres")
-    if found:
-        return Path(found).resolve().parent
-    return max((path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/postgres")), default=None)
-
-
-def _cluster(programs: Path, folder: Path) -> Iterator[str]:
-    user = _user()
-    if user is not None:
-        shutil.chown(folder, user)
-    data = folder / "data"
-    subprocess.run(
-        [programs / "initdb", "-D", data, "-U", "radixa", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"],
-        user=user, cwd=folder, check=True, capture_output=True,
-    )  # fmt: skip
-    process = subprocess.Popen(
-        [programs / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"],
-        user=user, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    url = f"postgresql://radixa@/postgres?host={folder}"
-    try:
-        _wait(url, process)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(START_S)
-
-
-def _user() -> str | None:
-    """Somebody else's name where this is root, as whom PostgreSQL does not run."""
-    if os.geteuid() != 0:
-        return None
-    names = {entry.pw_name for entry in pwd.getpwall()}
-    return "postgres" if "postgres" in names else "nobody"
-
-
-def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
-    engine = create_engine(make_url(url).set(drivername=POSTGRES))
-    until = time.monotonic() + START_S
-    while True:
-        try:
-            engine.connect().close()
-        except OperationalError:
-            assert process.poll() is None, "PostgreSQL ended"
-            assert time.monotonic() < until, "PostgreSQL does not answer"
-            time.sleep(0.05)
-        else:
-            engine.dispose()
-            return

@@ -61,6 +61,7 @@ class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """0 takes 1 GiB on a CPU, and on a GPU what the weights leave."""
     page_size: Positive = 1
     attention: Literal["auto", "on", "off"] = "auto"
+    attention_kernels: Literal["triton", "flashinfer"] = "triton"
     max_running: Count = 0
     max_waiting: Positive = 1024
     step_tokens: Count = 0
@@ -166,6 +167,11 @@ class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Models that are asked in turn where this one's provider fails before it answers."""
     extra: dict[str, Any] = {}
     """Fields that the body for the provider gets where it has none of them, such as DeepSeek's `thinking`."""
+    retires: str | None = None
+    """The day (YYYY-MM-DD) on which the provider ends `upstream_model`; without it, `shutdown_date` where that is what
+    `id` says too."""
+    successor: str | None = None
+    """What the provider names to ask for from then on."""
 
 
 class ProviderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -45,6 +45,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     events: EventSettings = EventSettings()
     attention: Literal["auto", "on", "off"] = "auto"
     """Tree attention: where it pays, always, never."""
+    attention_kernels: Literal["triton", "flashinfer"] = "triton"
+    """On a CUDA device."""
     max_running: int = 0
     """Sequences in one step; 0 takes 64 on a CPU and 256 on a GPU."""
     max_waiting: int = 1024

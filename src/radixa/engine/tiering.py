@@ -3,22 +3,22 @@
 A request whose prompt goes on in the tier beyond what the tree holds is *held* while those blocks are loaded, if that
 is faster than computing them; others run meanwhile. It then queues in its order of arrival, from when on the bound of
 `waiting.py` holds for it, and finds them in the tree.
-What a request leaves in the tree is written behind: its path stays locked until the blocks are on disk, unless a
-request needs the room, which always comes first.
+What a request leaves in the tree is written behind (`write_behind.py`).
 """
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from radixa.core.tokens import TOKEN_BYTES, count
+from radixa.engine.clearing import Clearing, Deletion, target
 from radixa.engine.sequence import Sequence
+from radixa.engine.write_behind import WriteBehind
 from radixa.kv import runs
 from radixa.kv.base import Lease, PrefixCache, SlotRun
-from radixa.kv.tiers.base import BLOCK_BYTES, BLOCK_TOKENS, BlockJob, Deleted, Loaded, Target, Tier, Written
-from radixa.radix import Keep, beneath
+from radixa.kv.tiers.base import BLOCK_BYTES, BLOCK_TOKENS, BlockJob, Deleted, Loaded, Tier, Written
+from radixa.radix import beneath
 
 FIRST_GUESS = 2_000.0
 """Prompt tokens a second before any were measured."""
@@ -40,13 +40,6 @@ class _Load:
     """Requests that wait for it."""
     void: bool = False
     """What it brings up has been dropped meanwhile: nothing of it is kept."""
-
-
-@dataclass(eq=False, slots=True)
-class _Deletion:
-    target: Target
-    blocks: int | None = None
-    """Blocks that are gone; None until they are."""
 
 
 class _Found(NamedTuple):
@@ -80,12 +73,10 @@ class Tiering:
         """By the name of each block that is being loaded."""
         self._lent: dict[Sequence, Lease] = {}
         """Keeps what was loaded for a request until it is admitted, unless others need the room."""
-        self._writes: dict[BlockJob, Lease] = {}
-        self._cancelled: set[BlockJob] = set()
-        """Writes that are to stop and have not yet."""
+        self._writes = WriteBehind(cache, tier)
         self._freed: list[Sequence] = []
         """Requests that are held no more, and that nobody has asked for yet."""
-        self._deleting: list[_Deletion] = []
+        self._deleting: list[Deletion] = []
         """Those whose files are not gone yet, in order."""
 
     @property
@@ -144,51 +135,26 @@ class Tiering:
 
     def keep(self, lease: Lease, key: bytes, sequence: Sequence) -> None:
         """Write the path of `lease`, which is settled, and release it when that is done."""
-        cache = sequence.request.cache
-        namespace = sequence.request.namespace
-        names = tuple(self.tier.names(namespace, key[: lease.held * TOKEN_BYTES], sequence.blocks))
-        start = self.tier.lookup(names)
-        if names:
-            end = len(names) * BLOCK_TOKENS
-            slots = tuple(SlotRun(segment.start, segment.length) for segment in lease.segments(end))
-            job = BlockJob(
-                namespace,
-                names,
-                start,
-                key[start * BLOCK_BYTES : len(names) * BLOCK_BYTES],
-                runs.split(slots, start * BLOCK_TOKENS)[1],
-                cache.session or None,
-                _until(sequence.keep),
-            )
-            # Where all is on disk already, the job only says that it was used, and needs no slots.
-            if self.tier.write(job) and start < len(names):
-                self._writes[job] = lease
-                return
-        self._cache.release(lease)
+        self._writes.keep(lease, key, sequence)
 
     def make_room(self) -> bool:
         """Unlock slots for a request: whether anything was unlocked.
 
         The newest write is given up first; then what was loaded for requests that are not admitted yet.
         """
-        before = len(self._writes)
-        for job in reversed(self._writes):
-            if job not in self._cancelled:
-                self._cancel(job)
-                self._collect()
-                if len(self._writes) < before:
-                    return True
+        before = len(self._writes.jobs)
+        for job in self._writes.newest():
+            self._writes.cancel(job)
+            self._collect()
+            if len(self._writes.jobs) < before:
+                return True
         if self._lent:
             self.admitted(next(reversed(self._lent)))
             return True
         return False
 
     def clear(self, namespace: str | None, session: str | None, prefix: bytes | None) -> Clearing:
-        """Begin a flush: nothing that it is about is written or brought up from now on, and its files are removed.
-
-        On disk a prefix ends with its last whole block, so what shares that goes as well; one of less than a block
-        takes all of its namespace's blocks along.
-        """
+        """Begin a flush: nothing that it is about is written or brought up from now on, and its files are removed."""
         space = namespace if prefix is None else namespace or ""
         for load in list(self._loads.values()):
             if beneath(load.job.namespace, space):
@@ -197,19 +163,19 @@ class Tiering:
         for sequence in list(self._lent):
             if beneath(sequence.request.namespace, space):
                 self.admitted(sequence)
-        for job in list(self._writes):
+        for job in list(self._writes.jobs):
             if beneath(job.namespace, space):
-                self._cancel(job)
-        deletion = _Deletion(self._target(namespace, session, prefix))
+                self._writes.cancel(job)
+        deletion = Deletion(target(self.tier, namespace, session, prefix))
         self._deleting.append(deletion)
         self.tier.delete(deletion.target)
         self._collect()
-        jobs = {job for job in (*self._writes, *self._loads) if beneath(job.namespace, space)}
-        return Clearing(self, frozenset(jobs), deletion)
+        jobs = {job for job in (*self._writes.jobs, *self._loads) if beneath(job.namespace, space)}
+        return Clearing(self.tier, frozenset(jobs), self.under_way, deletion)
 
     def under_way(self, jobs: frozenset[BlockJob]) -> bool:
         """Whether one of these jobs is not over yet."""
-        return not (jobs.isdisjoint(self._writes) and jobs.isdisjoint(self._loads))
+        return not (jobs.isdisjoint(self._writes.jobs) and jobs.isdisjoint(self._loads))
 
     def freed(self) -> list[Sequence]:
         """Take in what the tier has done; requests that are held no more."""
@@ -268,14 +234,11 @@ class Tiering:
         for result in self.tier.finished():
             match result:
                 case Written(job):
-                    self._cancelled.discard(job)
-                    lease = self._writes.pop(job, None)
-                    if lease is not None:
-                        self._cache.release(lease)
+                    self._writes.ended(job)
                 case Loaded(job, blocks):
                     self._loaded(self._loads.pop(job), blocks)
-                case Deleted(target, blocks):
-                    deletion = next(found for found in self._deleting if found.target == target)
+                case Deleted(gone, blocks):
+                    deletion = next(found for found in self._deleting if found.target == gone)
                     deletion.blocks = blocks
                     self._deleting.remove(deletion)
 
@@ -302,45 +265,3 @@ class Tiering:
         for name in load.job.names[load.job.start :]:
             if self._loading.get(name) is load:
                 del self._loading[name]
-
-    def _cancel(self, job: BlockJob) -> None:
-        self._cancelled.add(job)
-        self.tier.cancel(job)
-
-    def _target(self, namespace: str | None, session: str | None, prefix: bytes | None) -> Target:
-        if prefix is None:
-            return Target(namespace, session)
-        names = self.tier.names(namespace or "", prefix)
-        if not names:
-            return Target(prefix=self.tier.seed(namespace or ""))
-        return Target(prefix=names[self.tier.alone(names)])
-
-
-@dataclass(frozen=True, slots=True)
-class Clearing:
-    """A flush under way in the tier."""
-
-    tiering: Tiering
-    jobs: frozenset[BlockJob]
-    """Jobs that lock what is to go, or are just bringing it up."""
-    deletion: _Deletion
-
-    @property
-    def unlocked(self) -> bool:
-        return not self.tiering.under_way(self.jobs)
-
-    @property
-    def over(self) -> bool:
-        """Whether the files are gone as well."""
-        return self.deletion.blocks is not None
-
-    @property
-    def tokens_below(self) -> tuple[int, int]:
-        """Tokens whose blocks are gone from the host's memory, and from disk, there of whatever model."""
-        tokens = (self.deletion.blocks or 0) * BLOCK_TOKENS
-        return (tokens, 0) if self.tiering.tier.kind == "host" else (0, tokens)
-
-
-def _until(keep: Keep | None) -> float | None:
-    """Until when, in seconds since the epoch, what is kept goes last on disk; for ever is a year."""
-    return None if keep is None else time.time() + min(keep.lasts, 365 * 86_400.0)

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from radixa.core.errors import RadixaError
 from radixa.engine.base import EngineOutput, Fault, Flushed, TreeQuery
+from radixa.engine.clearing import Clearing
 from radixa.engine.loop import EngineLoop
 from radixa.engine.messages import (
     Abort,
@@ -32,7 +33,6 @@ from radixa.engine.messages import (
     ToEngine,
 )
 from radixa.engine.searches import Search, search_on
-from radixa.engine.tiering import Clearing
 
 log = logging.getLogger("radixa.engine")
 

@@ -62,6 +62,8 @@ class Operation:
     answer: Any = dict[str, Any]
     streams: bool = False
     """Whether the body may ask for server-sent events."""
+    events: Mapping[str, Any] = field(default_factory=dict)
+    """What server-sent events hold, by their names, where the answer is nothing else."""
     content_type: str = "application/json"
     errors: tuple[int, ...] = ()
     """Statuses it may answer with, besides those that every route with a key or with a body has."""
@@ -85,10 +87,11 @@ def operation(
     errors: tuple[int, ...] = (),
     forwards: bool = False,
     others: Mapping[int, Any] | None = None,
+    events: Mapping[str, Any] | None = None,
 ) -> Callable[[Handler], Operation]:
     """Makes an `Operation` of the handler below it; its docstring becomes the operation's text."""
     return lambda handler: Operation(
-        handler, body, body_required, query, answer, streams, content_type, errors, forwards, others or {}
+        handler, body, body_required, query, answer, streams, events or {}, content_type, errors, forwards, others or {}
     )
 
 

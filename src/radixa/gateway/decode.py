@@ -86,7 +86,10 @@ def _explain(message: str, kind: Any, body: bytes) -> InvalidRequest:
     unknown = re.match(r"Object contains unknown field `(.+)`", text)
     if unknown:
         param = shown(f"{path}.{unknown[1]}".lstrip("."))
-        return InvalidRequest(f"Unknown parameter: '{param}'.", param=param, code="unknown_parameter")
+        known = ", ".join(_fields(path, _type_info(kind)))
+        return InvalidRequest(
+            f"Unknown parameter: '{param}'. Expected no other than {known}.", param=param, code="unknown_parameter"
+        )
     if not path:
         return _unreadable(text)
     param = shown(path.lstrip(".").replace("[...]", ""))
@@ -127,6 +130,27 @@ def _walk(path: str, param: str, info: inspect.Type, value: Any) -> InvalidReque
     # msgspec does not say which entry of a dict it refused: take the first that is wrong.
     entries = [(k, v, o) for o in options if isinstance(o, inspect.DictType) for k, v in value.items()]
     return next(filter(None, (_walk(rest, f"{param}.{shown(k)}", o.value_type, v) for k, v, o in entries)), None)
+
+
+def _fields(path: str, info: inspect.Type) -> list[str]:
+    """The fields that the objects at `path` have."""
+    step = _STEP.match(path)
+    options = _alternatives(info)
+    if step is None:
+        return [
+            field.encode_name for option in options if isinstance(option, inspect.StructType) for field in option.fields
+        ]
+    rest = path[step.end() :]
+    found: list[str] = []
+    for option in options:
+        if isinstance(option, inspect.StructType):
+            inner = [field.type for field in option.fields if field.encode_name == step["field"]]
+        elif isinstance(option, inspect.ListType):
+            inner = [option.item_type]
+        else:
+            inner = [option.value_type] if isinstance(option, inspect.DictType) else []
+        found += [name for kind in inner for name in _fields(rest, kind)]
+    return found
 
 
 def _complaint(param: str, info: inspect.Type, value: Any) -> InvalidRequest | None:

@@ -6,6 +6,7 @@ Nothing of it runs in another thread: a request is handed to the application wit
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import time
 from email.utils import formatdate
@@ -21,6 +22,7 @@ from radixa.core.config import ServerConfig
 from radixa.core.errors import InvalidRequest, RadixaError
 from radixa.gateway.address import BACKLOG
 from radixa.gateway.asgi import CUT, Application
+from radixa.gateway.bare import bare
 from radixa.gateway.corked import Corked
 from radixa.gateway.errors import error_json
 
@@ -29,6 +31,10 @@ _AHEAD = 64 * 1024
 _DATE_S = 1.0
 _LEAVING_LOOK_S = 0.02
 _AROUND_A_HEADER = len(b": \r\n")
+_HOST = re.compile(rb"(?:\[[0-9A-Za-z:.%~_-]+\]|[0-9A-Za-z._~!$&'()*+,;=%-]*)(?::[0-9]{0,5})?")
+"""A name, an IPv4 or IPv6 address or nothing, and perhaps a port (RFC 9110, 7.2)."""
+_CHUNKS_SINCE = "1.1"
+"""The version of HTTP that brought chunks, lasting connections and `100 Continue`."""
 
 
 class HttpServer:
@@ -92,6 +98,8 @@ class Connection(HttpToolsProtocol):
         parser keeps what is no whole header, however much."""
         self._over = False
         """Whether something came that is no request: nothing more is read."""
+        self._wrong: InvalidRequest | None = None
+        """What is wrong with a head that the parser could read."""
         self._running: RequestResponseCycle | None = None
         """The request that is answered now, or was last; `cycle` is the last that came."""
         self._ahead = bytearray()
@@ -170,6 +178,9 @@ class Connection(HttpToolsProtocol):
         self._unread = size
         if size > self._server.max_header_bytes:
             raise ValueError("ends the parser's work; _read says why")
+        self._wrong = _wrong_host([value for name, value in self.headers if name == b"host"], self._version)
+        if self._wrong is not None:
+            raise ValueError("ends the parser's work; _read says why")
         self._upgrade = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
         if self._upgrade:
             return
@@ -188,7 +199,7 @@ class Connection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cycle
-        super()._start_asgi_task(cycle, app)
+        super()._start_asgi_task(cycle, bare(app, cycle) if cycle.scope["http_version"] < _CHUNKS_SINCE else app)
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -202,7 +213,12 @@ class Connection(HttpToolsProtocol):
             said = f"The request's head is over this server's limit of {most} bytes. Expected a shorter one."
             self._refuse(431, InvalidRequest(said, code="request_headers_too_large"))
         else:
-            self._refuse(400, _unreadable())
+            self._refuse(400, self._wrong or _unreadable())
+
+    @property
+    def _version(self) -> str:
+        """Of HTTP, as the request's head says."""
+        return str(self.parser.get_http_version())
 
     def _refuse(self, status: int, error: RadixaError) -> None:
         """Answer what is no whole request, and close. What came whole before it is answered first."""
@@ -234,6 +250,23 @@ def _gone(cycle: RequestResponseCycle) -> None:
 
 def _unreadable() -> InvalidRequest:
     return InvalidRequest("This is no request that can be read. Expected HTTP/1.1.", code="invalid_http")
+
+
+def _wrong_host(hosts: list[bytes], version: str) -> InvalidRequest | None:
+    """What is wrong with a request that has these Host headers (RFC 9112, 3.2), None where nothing is.
+
+    Two servers on the way could each go by another one, and so could what decides who may ask.
+    """
+    expected = "Expected one, such as `Host: localhost:8000`."
+    if len(hosts) > 1:
+        return InvalidRequest(f"The request has {len(hosts)} Host headers. {expected}", code="invalid_host")
+    if not hosts:
+        said = f"The request has no Host header, which HTTP/1.1 asks for. {expected}"
+        return InvalidRequest(said, code="invalid_host") if version >= _CHUNKS_SINCE else None
+    if _HOST.fullmatch(hosts[0]) is None:
+        said = "The request's Host header names no host. Expected a name or an address, and perhaps a port."
+        return InvalidRequest(said, code="invalid_host")
+    return None
 
 
 def _let_go_of_the_dead(listener: socket.socket, seconds: float) -> None:

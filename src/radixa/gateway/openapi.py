@@ -22,6 +22,7 @@ Json = dict[str, Any]
 _SCHEMAS = "#/components/schemas/{name}"
 _KEYED, _ADMIN, _BODY, _QUERY = (401, 503), (403,), (400, 408, 413), (400,)
 _FORWARDED = (400, 404, 429, 502, 503, 504)
+_STREAM = "text/event-stream"
 _EVENT: Json = {
     "type": "object",
     "description": "Each event of the stream.",
@@ -79,7 +80,8 @@ class _Schemas:
     def __init__(self, operations: Iterable[Operation]) -> None:
         types: list[Any] = [ErrorEnvelope, MessagesErrorEnvelope]
         for made in operations:
-            types += [*made.body, made.answer, *made.others.values(), *(one.kind for one in made.query)]
+            answers = made.events.values() if made.events else [made.answer]
+            types += [*made.body, *answers, *made.others.values(), *(one.kind for one in made.query)]
         found, self.components = msgspec.json.schema_components(types, ref_template=_SCHEMAS)
         self._pairs = list(zip(types, found, strict=True))
 
@@ -119,15 +121,29 @@ def _parameter(one: Parameter, schemas: _Schemas) -> Json:
 
 
 def _responses(route: Route, made: Operation, schemas: _Schemas) -> Iterator[tuple[str, Json]]:
-    content = {made.content_type: {"schema": schemas.of(made.answer)}}
+    if made.events:
+        content = {_STREAM: {"schema": _events(made, schemas)}}
+    else:
+        content = {made.content_type: {"schema": schemas.of(made.answer)}}
     if made.streams:
-        content["text/event-stream"] = {"schema": _EVENT}
+        content[_STREAM] = {"schema": _EVENT}
     yield "200", {"description": "The answer.", "content": content}
     for status, kind in made.others.items():
         yield str(status), {"description": _ERRORS[str(status)], "content": _json(schemas.of(kind))}
     error = schemas.of(_error_type(route.errors))
     for name in _statuses(route, made):
         yield name, {"description": _ERRORS[name], "content": _json(error)}
+
+
+def _events(made: Operation, schemas: _Schemas) -> Json:
+    """One of those that the stream is made of, its data as JSON in a string."""
+    options = []
+    for name, kind in made.events.items():
+        data = {"type": "string", "contentMediaType": "application/json", "contentSchema": schemas.of(kind)}
+        options.append(
+            {**_EVENT, "properties": {"event": {"const": name}, "data": data}, "required": ["event", "data"]}
+        )
+    return {"anyOf": options}
 
 
 def _statuses(route: Route, made: Operation) -> list[str]:

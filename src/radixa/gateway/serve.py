@@ -192,6 +192,7 @@ def engine_settings(config: Config, folder: ModelFolder) -> EngineSettings:
         secrets=str(paths().data),
         events=_events(cache),
         attention=engine.attention,
+        attention_kernels=engine.attention_kernels,
         max_running=engine.max_running,
         max_waiting=engine.max_waiting,
         step_tokens=engine.step_tokens,

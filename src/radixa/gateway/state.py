@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -17,12 +18,14 @@ from radixa.documents.reading.apart import end_readers
 from radixa.gateway.accounting import Accounting
 from radixa.gateway.auth import KeyRing
 from radixa.gateway.catalogue import Catalogue, Missing, Offer, entries_with
+from radixa.gateway.catalogue.retiring import today, warnings
 from radixa.gateway.catalogue.shelf import Shelf
 from radixa.gateway.ledger.book import Ledger
 from radixa.gateway.limits.addresses import Addresses
 from radixa.gateway.limits.opening import limiter_for
 from radixa.gateway.limits.spending import Spending
 from radixa.gateway.metrics import Metrics
+from radixa.gateway.reachable import Reachable
 from radixa.gateway.request import Request
 from radixa.gateway.tree_feed import TreeFeed
 from radixa.kv.tiers.secret import installation_secret
@@ -33,6 +36,8 @@ from radixa.store.catalogue import SqlModels
 from radixa.store.documents.sql import SqlDocuments
 from radixa.store.ledger.sql import SqlLedger
 from radixa.store.sql import SqlStore
+
+log = logging.getLogger("radixa.gateway")
 
 
 class Gateway:
@@ -47,6 +52,7 @@ class Gateway:
         """
         self.config = config
         self.store = store
+        self.reachable = Reachable(store.engine)
         self.keys = keys
         self.metrics = Metrics()
         self.ledger = Ledger(SqlLedger(store.engine), data / "ledger")
@@ -97,6 +103,8 @@ class Gateway:
             available=self._lacking,
         )
         self.shelf.changed = self._catalogue.replace
+        for warning in warnings(self._catalogue.offers(), today()):
+            log.warning("%s", warning)
 
     def _lacking(self, provider: str) -> Missing | None:
         """What the provider of that name needs before it can be asked."""

@@ -6,6 +6,7 @@ The sources are in `c/`: `ops.h` has these operations, `vector.h` what they are 
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
@@ -105,6 +106,9 @@ class NativeOps:
             torch.get_num_threads(),
         )
         return out
+
+    def gated(self, product: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        return self.silu_mul(product(x))
 
 
 def _takes(x: Tensor, weight: Tensor, size: int) -> bool:

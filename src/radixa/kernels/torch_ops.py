@@ -5,6 +5,7 @@ In float32 each computes what `transformers` computes, operation by operation, s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
@@ -56,6 +57,9 @@ class TorchOps:
         gate, up = gate_up.chunk(2, dim=-1)
         # Contiguous, because torch's vector and scalar code round exp differently, and row ends would be scalar.
         return functional.silu(gate.contiguous()) * up
+
+    def gated(self, product: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        return self.silu_mul(product(x))
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

@@ -48,6 +48,6 @@ class LlamaDecoder:
                 # From here on only the rows whose logits are wanted matter.
                 attended, residual = attended[step.logit_rows], residual[step.logit_rows]
             hidden = ops.add_rms_norm(layer.output(attended), residual, layer.mlp_norm, eps)
-            x = layer.down(ops.silu_mul(layer.gate_up(hidden)))
+            x = layer.down(ops.gated(layer.gate_up, hidden))
         assert x is not None, "a model has at least one layer"
         return self.weights.head(ops.add_rms_norm(x, residual, self.weights.norm, eps))

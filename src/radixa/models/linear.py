@@ -43,6 +43,11 @@ def make_linear(weight: Tensor, bias: Tensor | None, kind: str, *, wide: bool = 
         library = load_library()
         assert library is not None, "takes_native says so"
         return PackedProduct(library, weight, bias, wide=wide)
+    if weight.is_cuda and bias is None:
+        from radixa.kernels.triton.product import FewRowsProduct, takes
+
+        if takes(weight):
+            return FewRowsProduct(weight, wide=wide)
     if wide and weight.is_cuda and weight.dtype == torch.bfloat16:
         return WideProduct(weight, bias)
     product = OneDNNProduct(weight, bias) if kind == "onednn" and _takes_onednn(weight) else TorchProduct(weight, bias)

@@ -21,8 +21,9 @@ from radixa.radix.base import (
 )
 from radixa.radix.flushing import flush, removing, removing_prefix
 from radixa.radix.keeping import set_keep
-from radixa.radix.node import Node, Space, account, beneath
+from radixa.radix.node import Node
 from radixa.radix.policies import POLICIES, lru, policy
+from radixa.radix.spaces import Space, account, beneath
 from radixa.radix.tree import MAX_LEVELS, Tree
 from radixa.radix.walk import finding, view
 

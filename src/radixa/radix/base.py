@@ -137,12 +137,6 @@ class Listener(Generic[P]):
         """The retention of `node` is another than it was, and perhaps that of nodes above it."""
 
 
-def hearing(what: str, listeners: Sequence[Listener[P]]) -> tuple[Callable[..., None], ...]:
-    """The methods called `what` of those listeners that have one of their own."""
-    silent = getattr(Listener, what)
-    return tuple(getattr(listener, what) for listener in listeners if getattr(type(listener), what) is not silent)
-
-
 class GroupedPolicy(Listener[Any]):
     """A policy with a memory: an object beside the tree, which hears of what happens there.
 

@@ -105,9 +105,13 @@ class EvictionOrder(Generic[P]):
         self._plain: EvictionQueue[P] = EvictionQueue(self._key)
         self._groups: dict[Hashable, EvictionQueue[P]] = {}
         self._retained: EvictionQueue[P] = EvictionQueue(_used)
+        if isinstance(policy, GroupedPolicy):
+            policy.again = self.offer
 
     def offer(self, node: Node[P]) -> None:
-        """`node` has become evictable, or has been touched while it was, or its retention has changed."""
+        """`node` may have become evictable, or it was and has been touched, or its retention has changed."""
+        if node.locks or node.children or node.gone or node.parent is None:
+            return
         if node.keep is not None:
             self._retained.offer(node)
         elif self._grouped is None:

@@ -1,11 +1,14 @@
-"""A node of the tree, and the namespace it lies in."""
+"""A node of the tree."""
 
 from __future__ import annotations
 
-from typing import Any, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 from radixa.core.tokens import TOKEN_BYTES
 from radixa.radix.base import Keep, Origin, P
+
+if TYPE_CHECKING:
+    from radixa.radix.spaces import Space
 
 
 class Node(Generic[P]):
@@ -127,24 +130,3 @@ class Node(Generic[P]):
 
     def __repr__(self) -> str:
         return f"<Node {self.id}: {self.tokens} tokens, {len(self.children)} children, {self.locks} locks>"
-
-
-class Space(Generic[P]):
-    """A namespace: a root of its own, so that no two ever meet, and what lies beneath it."""
-
-    __slots__ = ("name", "root", "tokens")
-
-    def __init__(self, name: str, payload: P) -> None:
-        self.name = name
-        self.tokens = 0
-        self.root: Node[P] = Node(0, None, b"", payload, self, 0, Origin(), 0.0, 0.0)
-
-
-def account(namespace: str) -> str:
-    """Whose a namespace is: its name up to the first `/`."""
-    return namespace.partition("/")[0]
-
-
-def beneath(name: str, namespace: str | None) -> bool:
-    """Whether `name` is `namespace` or lies beneath it ("account/salt" beneath "account"); None has all beneath it."""
-    return namespace is None or name == namespace or name.startswith(namespace + "/")

@@ -8,13 +8,15 @@ the longest, the end of a path before its beginning. A node that loses its reten
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from heapq import heapify, heappop, heappush, heapreplace
 from math import inf
 from typing import Any, Generic
 
 from radixa.radix.base import Keep, P
-from radixa.radix.node import Node, account
+from radixa.radix.clock import Clock
+from radixa.radix.node import Node
+from radixa.radix.spaces import account
 
 _SLACK = 64
 """Dead entries that a heap may have besides as many as it has live ones."""
@@ -33,10 +35,15 @@ class _Owned(Generic[P]):
 
 
 class Retention(Generic[P]):
-    """Which nodes are retained. `budget`: the most tokens they may have together."""
+    """Which nodes are retained. `budget`: the most tokens they may have together.
 
-    def __init__(self, budget: int) -> None:
+    `changed` hears of the nodes whose place in the order of eviction may be another now.
+    """
+
+    def __init__(self, budget: int, clock: Clock, changed: Callable[[Node[P]], None]) -> None:
         self.budget = budget
+        self._clock = clock
+        self._changed = changed
         self.tokens = 0
         """Tokens that are retained now."""
         self.nodes = 0
@@ -50,7 +57,7 @@ class Retention(Generic[P]):
         """End of the TTL, id; every node whose retention ends by itself has an entry that is not above its own."""
 
     def grant(self, node: Node[P], keep: Keep) -> None:
-        """Retain the path down to `node`."""
+        """Retain the path down to `node`, as far as the budget allows."""
         node.granted = node.parent is not None
         for member in node.path():
             before = member.keep
@@ -60,6 +67,8 @@ class Retention(Generic[P]):
             elif (both := before.merged(keep)) != before:
                 member.keep = both
                 self._ending(member, both)
+        self._changed(node)
+        self.keep_budget()
 
     def count(self, node: Node[P], tokens: int) -> None:
         """The retained `node` has `tokens` tokens more than were counted."""
@@ -73,6 +82,11 @@ class Retention(Generic[P]):
 
     def release(self, node: Node[P]) -> None:
         """Take the retention of `node` away."""
+        self.drop(node)
+        self._changed(node)
+
+    def drop(self, node: Node[P]) -> None:
+        """Do not count `node` as retained any more; to be called for one that leaves the tree."""
         owner = _owner(node)
         owned = self._owned[owner]
         node.keep = None
@@ -92,8 +106,9 @@ class Retention(Generic[P]):
         """Whether a TTL may have run out by `now`."""
         return bool(self._by_end) and self._by_end[0][0] <= now
 
-    def due(self, now: float) -> Iterator[Node[P]]:
-        """Nodes whose TTL has run out by `now`; each has lost its retention when it comes."""
+    def expire(self) -> None:
+        """Take retention whose TTL has run out away."""
+        now = self._clock.now()
         heap = self._by_end
         while heap and heap[0][0] <= now:
             _, number, node = heap[0]
@@ -109,13 +124,14 @@ class Retention(Generic[P]):
             node.expired = end
             self.expired += node.tokens
             self.release(node)
-            yield node
 
-    def excess(self) -> Iterator[Node[P]]:
-        """Nodes that yield until the budget is kept; each has lost its retention when it comes.
+    def keep_budget(self) -> None:
+        """Take retention away until the budget is kept: first what has expired, then of the account that retains most.
 
-        They are of the account that retains most, so nobody's pins cost another account its fair share.
+        So nobody's pins cost another account its fair share.
         """
+        if self.tokens > self.budget:
+            self.expire()
         while self.tokens > self.budget:
             heap = max(self._owned.values(), key=lambda owned: owned.tokens).by_use
             used, depth, number, node = heap[0]
@@ -127,7 +143,6 @@ class Retention(Generic[P]):
                 heappop(heap)
                 self.yielded += node.tokens
                 self.release(node)
-                yield node
 
     def _enter(self, node: Node[P], keep: Keep) -> None:
         owned = self._owned.setdefault(_owner(node), _Owned())

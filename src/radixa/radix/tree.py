@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from math import nextafter
 from time import monotonic
 from typing import Any, Generic
 
@@ -23,15 +22,18 @@ from radixa.radix.base import (
     Reason,
     Span,
     Trace,
-    hearing,
 )
+from radixa.radix.clock import Clock
 from radixa.radix.compare import shared_bytes
 from radixa.radix.eviction import EvictionOrder
 from radixa.radix.integrity import check
-from radixa.radix.node import Node, Space, account, beneath
+from radixa.radix.listening import Listening
+from radixa.radix.node import Node
 from radixa.radix.policies import lru
 from radixa.radix.retention import Retention
+from radixa.radix.spaces import Space, Spaces
 from radixa.radix.spans import pieces
+from radixa.radix.trace import trace
 from radixa.radix.walk import walk
 
 MAX_LEVELS = 1 << 30
@@ -43,8 +45,7 @@ class Tree(Generic[P]):
 
     `page_size`: tokens a page. `max_segment`: the most tokens an insert puts into one node, a multiple of the page
     size; None sets no bound. `budget`: the most tokens that may be retained. `listeners` hear of every change, after
-    the policy where that is an object. `clock`: seconds, never going back; where it stands still, the next float is
-    taken, so that no two operations have the same time. `last_id`: ids of nodes are greater.
+    the policy where that is an object. `clock`: seconds, never going back. `last_id`: ids of nodes are greater.
     """
 
     def __init__(
@@ -78,28 +79,18 @@ class Tree(Generic[P]):
         """Changes whenever nodes come, go, split or grow."""
         self.splits = 0
         """Changes whenever the nodes on a locked path may have become others."""
-        self.spaces: dict[str, Space[P]] = {}
-        """By namespace; none of them is empty."""
-        self.accounts: dict[str, set[str]] = {}
-        """The names of these namespaces, by account."""
-        self.retention: Retention[P] = Retention(budget)
+        self.spaces: Spaces[P] = Spaces()
+        self.accounts = self.spaces.accounts
         self._page = page_size * TOKEN_BYTES
         self._max_segment = max_segment * TOKEN_BYTES if max_segment else None
-        self._clock = clock
-        self._now = clock()
         self._last_id = last_id
         # The payload of a root, whose segment is empty, is never read.
         self.nowhere: Node[P] = Space[Any]("", None).root
         """A root without a namespace: where an empty path ends."""
+        self._clock = Clock(clock)
+        self._tell = Listening((policy, *listeners) if isinstance(policy, GroupedPolicy) else listeners)
         self._order: EvictionOrder[P] = EvictionOrder(policy)
-        if isinstance(policy, GroupedPolicy):
-            policy.again = self._offer
-            listeners = (policy, *listeners)
-        self._added_to = hearing("added", listeners)
-        self._split_to = hearing("split", listeners)
-        self._matched_to = hearing("matched", listeners)
-        self._removed_to = hearing("removed", listeners)
-        self._kept_to = hearing("kept", listeners)
+        self.retention: Retention[P] = Retention(budget, self._clock, self._kept)
 
     # ---- finding and adding
 
@@ -113,30 +104,15 @@ class Tree(Generic[P]):
         if space is None:
             return MatchResult(self.nowhere, 0)
         end = len(key) if limit is None else min(len(key), limit * TOKEN_BYTES)
-        node, pos = self._descend(space.root, key, end - end % self._page, self._tick(), 1)
-        for matched in self._matched_to:
+        node, pos = self._descend(space.root, key, end - end % self._page, self._clock.tick(), 1)
+        for matched in self._tell.matched:
             matched(node, pos // TOKEN_BYTES)
         return MatchResult(node, pos // TOKEN_BYTES)
 
     def trace(self, key: bytes, namespace: str = "") -> Trace[P]:
         """Where `key` leaves the tree. Changes nothing."""
         space = self.spaces.get(namespace)
-        if space is None:
-            return Trace(self.nowhere, 0, None)
-        page = self._page
-        end = len(key) - len(key) % page
-        node = space.root
-        pos = 0
-        while pos < end:
-            child = node.children.get(key[pos : pos + page])
-            if child is None:
-                break
-            shared = shared_bytes(child.segment, key, pos, end)
-            if shared < len(child.segment):
-                return Trace(node, (pos + shared - shared % page) // TOKEN_BYTES, child)
-            pos += shared
-            node = child
-        return Trace(node, pos // TOKEN_BYTES, None)
+        return trace(self.nowhere if space is None else space.root, key, self._page)
 
     def peek(self, key: bytes, namespace: str = "") -> int:
         """How many tokens `match` would find. Changes nothing."""
@@ -155,15 +131,15 @@ class Tree(Generic[P]):
         space = self.spaces.get(namespace)
         if space is None:
             space = Space[Any](namespace, None)
-        now = self._tick()
+        now = self._clock.tick()
         node, pos = self._descend(space.root, key, end, now, 0)
         matched = pos // TOKEN_BYTES
         if matched < start:
             raise ValueError(f"insert from token {start} on: the tree has only the first {matched} tokens of this path")
         unused, payload = self.payloads.split(payload, matched - start)
         if pos < end:
-            self.spaces[namespace] = space
-            self.accounts.setdefault(account(namespace), set()).add(namespace)
+            if not space.tokens:
+                self.spaces.enter(space)
             node = self._append(node, key[:end], pos, payload, spans, now)
         return InsertResult(node, matched, unused)
 
@@ -181,15 +157,15 @@ class Tree(Generic[P]):
             self.evictable -= count
         if node.keep is not None:
             self.retention.count(node, count)
-        now = self._tick()
+        now = self._clock.tick()
         touched: Node[P] | None = node
         while touched is not None:
             touched.used = now
             touched = touched.parent
-        for added in self._added_to:
+        for added in self._tell.added:
             added(node, count)
-        self._offer(node)
-        self._yield()
+        self._order.offer(node)
+        self.retention.keep_budget()
 
     # ---- locks
 
@@ -211,7 +187,7 @@ class Tree(Generic[P]):
             node.locks -= 1
             if not node.locks:
                 self.evictable += len(node.segment) // TOKEN_BYTES
-                self._offer(node)
+                self._order.offer(node)
             node = node.parent
 
     # ---- retention
@@ -219,18 +195,14 @@ class Tree(Generic[P]):
     def retain(self, node: Node[P], keep: Keep) -> None:
         """Grant the path down to `node` the retention `keep`, as far as the budget allows (`retention.py`)."""
         self.retention.grant(node, keep)
-        self._unranked(node)
-        self._yield()
 
     def release(self, node: Node[P]) -> None:
         """Take the retention of `node` away; it stays, as an ordinary one. What is retained below it needs it back."""
         self.retention.release(node)
-        self._unranked(node)
 
     def expire(self) -> None:
         """Take retention whose TTL has run out away; `evict` does so by itself."""
-        for node in self.retention.due(self.now()):
-            self._unranked(node)
+        self.retention.expire()
 
     # ---- cutting and removing
 
@@ -253,19 +225,18 @@ class Tree(Generic[P]):
         self.splits += 1
         if node.keep is not None:
             self.retention.split(upper, node)
-        for split in self._split_to:
+        for split in self._tell.split:
             split(upper, node)
         return upper
 
     def evict(self, tokens: int) -> Evicted[P]:
         """Remove whole leaves in the policy's order until `tokens` tokens are gone or nothing unlocked is left."""
-        if self.retention.ends_by(self._now):
+        if self.retention.ends_by(self._clock.last):
             self.expire()
-        order = self._order
         payloads: list[P] = []
         gone = 0
         while gone < tokens:
-            node = order.pop(self._now)
+            node = self._order.pop(self._clock.last)
             if node is None:
                 break
             gone += self.remove(node, "capacity")
@@ -282,14 +253,10 @@ class Tree(Generic[P]):
         space = node.space
         del parent.children[segment[: self._page]]
         node.gone = True
-        node.left = self._now
+        node.left = self._clock.last
         space.tokens -= tokens
         if not space.tokens:
-            del self.spaces[space.name]
-            owner = account(space.name)
-            self.accounts[owner].remove(space.name)
-            if not self.accounts[owner]:
-                del self.accounts[owner]
+            self.spaces.leave(space)
         self.nodes -= 1
         self.tokens -= tokens
         self.evictable -= tokens
@@ -297,10 +264,10 @@ class Tree(Generic[P]):
         if reason == "flush":
             self.flushed += tokens
         if node.keep is not None:
-            self.retention.release(node)
-        for removed in self._removed_to:
+            self.retention.drop(node)
+        for removed in self._tell.removed:
             removed(node, reason)
-        self._offer(parent)
+        self._order.offer(parent)
         return tokens
 
     def prune(self) -> None:
@@ -311,11 +278,11 @@ class Tree(Generic[P]):
 
     def now(self) -> float:
         """The tree's time: not before that of its last operation."""
-        return max(self._clock(), self._now)
+        return self._clock.now()
 
     def roots(self, namespace: str | None = None) -> list[Node[P]]:
         """The roots of one namespace and those beneath it, or of all."""
-        return [space.root for space in self.spaces.values() if beneath(space.name, namespace)]
+        return self.spaces.roots(namespace)
 
     def namespaces(self) -> dict[str, int]:
         """Tokens in the tree by namespace."""
@@ -335,13 +302,6 @@ class Tree(Generic[P]):
         check(self)
 
     # ---- inside
-
-    def _tick(self) -> float:
-        now = self._clock()
-        if now <= self._now:
-            now = nextafter(self._now, float("inf"))
-        self._now = now
-        return now
 
     def _descend(self, node: Node[P], key: bytes, end: int, now: float, hit: int) -> tuple[Node[P], int]:
         """Follow key[:end] from a root down, touching and splitting; the node it ends in and the bytes it shares."""
@@ -363,9 +323,9 @@ class Tree(Generic[P]):
             shared -= shared % page
             node = self.split(child, shared)
             node.hits += hit
-            self._offer(child)
+            self._order.offer(child)
             return node, pos + shared
-        self._offer(node)
+        self._order.offer(node)
         return node, pos
 
     def _append(self, node: Node[P], key: bytes, pos: int, payload: P, spans: Sequence[Span], now: float) -> Node[P]:
@@ -375,11 +335,11 @@ class Tree(Generic[P]):
         for stop, origin in pieces(pos, len(key), self._page, self._max_segment, spans):
             first, payload = self.payloads.split(payload, (stop - pos) // TOKEN_BYTES)
             node = self._node(node, key[pos:stop], first, origin, now, now)
-            for added in self._added_to:
+            for added in self._tell.added:
                 added(node, (stop - pos) // TOKEN_BYTES)
             pos = stop
         self._count(space, (len(key) - start) // TOKEN_BYTES)
-        self._offer(node)
+        self._order.offer(node)
         return node
 
     def _node(
@@ -397,19 +357,8 @@ class Tree(Generic[P]):
         self.evictable += tokens
         self.version += 1
 
-    def _offer(self, node: Node[P]) -> None:
-        if not (node.locks or node.children or node.gone or node.parent is None):
-            self._order.offer(node)
-
-    def _yield(self) -> None:
-        """Keep the retention budget."""
-        if self.retention.tokens > self.retention.budget:
-            self.expire()
-            for node in self.retention.excess():
-                self._unranked(node)
-
-    def _unranked(self, node: Node[P]) -> None:
+    def _kept(self, node: Node[P]) -> None:
         """`node` has another retention, so perhaps another place in the order."""
-        self._offer(node)
-        for kept in self._kept_to:
+        self._order.offer(node)
+        for kept in self._tell.kept:
             kept(node)

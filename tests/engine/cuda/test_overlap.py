@@ -20,7 +20,7 @@ from radixa.engine.runner import Runner
 from radixa.engine.scheduler import Work
 from radixa.engine.sequence import Sequence
 from tests.engine.content import Collected, content_loop, drain, expected
-from tests.engine.test_loop import SYSTEM, request, scripts
+from tests.engine.scripts import SYSTEM, play, request, scripts
 
 
 @dataclass
@@ -87,7 +87,7 @@ def overlapped_loop(*args: Any, **options: Any) -> OverlappedLoop:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     scripts(),
     st.sampled_from([220, 300, 1000]),
@@ -101,36 +101,7 @@ def test_every_answer_is_what_a_fresh_computation_gives(
 ) -> None:
     """`every`: one request in so many has its tokens drawn by the host."""
     loop = overlapped_loop(capacity - capacity % page_size, kind=kind, page_size=page_size, step_tokens=step_tokens)
-    collected, wanted = Collected(), {}
-    for action in actions:
-        match action:
-            case ("submit", number, prompt, count, (read, write), namespace):
-                name = f"r{number}"
-                logprobs = 0 if every and number % every == 0 else None
-                sampling = SamplingParams(max_tokens=count, temperature=0, logprobs=logprobs)
-                made = EngineRequest(name, pack(prompt), namespace, sampling, CachePolicy(read=read, write=write))
-                assert loop.submit(made) is None
-                wanted[name] = expected(prompt, count)
-            case ("step",):
-                if loop.busy:
-                    collected.add(loop.step())
-            case ("abort", number):
-                name = f"r{number}"
-                loop.abort(name)
-                if name in wanted and name not in collected.last:
-                    del wanted[name]
-            case ("flush",):
-                loop.flush()
-    drain(loop, collected)
-    loop.cache.check_integrity()
-    for name, tokens in wanted.items():
-        assert collected.tokens[name] == tokens
-        usage = collected.last[name].usage
-        assert usage is not None
-        assert usage.completion_tokens == len(tokens)
-    stats = loop.stats()
-    assert stats.leased == 0
-    assert stats.free + stats.tree == stats.capacity
+    play(loop, actions, lambda number: {"logprobs": 0} if every and number % every == 0 else {})
 
 
 def test_what_was_computed_after_the_end_is_not_kept() -> None:

@@ -53,7 +53,7 @@ def test_a_period_names_the_slots_that_the_scheduler_would() -> None:
             assert rows.slots[row] == last.start + last.length - 1
         # A layout's last slots are those of the steps to come.
         for layout, ahead, sequence in zip(rows.layouts, rows.ahead, rows.sampled, strict=True):
-            assert layout.context - ahead == sequence.computed + 1
+            assert layout.context - ahead == sequence.computed + step + 1
     assert not period.advance(work, cache)  # type: ignore[arg-type]
 
 

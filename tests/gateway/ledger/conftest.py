@@ -10,9 +10,8 @@ import pytest
 from radixa.gateway.ledger.book import Ledger
 from radixa.store.ledger.sql import SqlLedger
 from radixa.store.sql import SqlStore
-from tests.store.conftest import postgres_schema, postgres_url
 
-__all__ = ["book", "folder", "ledger", "postgres_schema", "postgres_url"]
+__all__ = ["book", "folder", "ledger"]
 
 
 @pytest.fixture

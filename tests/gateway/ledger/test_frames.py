@@ -11,7 +11,7 @@ from tests.store.ledger.rows import row, rows
 
 
 def read(data: bytes) -> tuple[list[LedgerRow], list[Damage]]:
-    found = list(frames(data))
+    found = list(frames([data]))
     return [one for one in found if isinstance(one, LedgerRow)], [one for one in found if isinstance(one, Damage)]
 
 
@@ -40,6 +40,17 @@ def test_a_changed_byte_costs_one_row_and_is_told(written: list[LedgerRow], data
     assert found == written[:which] + written[which + 1 :]
     start = sum(map(len, parts[:which]))
     assert damage == [Damage(start, start + len(parts[which]))]
+
+
+@given(st.lists(rows(), max_size=4), st.binary(max_size=40), st.lists(st.integers(0, 4), max_size=8), st.data())
+def test_a_file_reads_alike_in_pieces_of_any_size(
+    written: list[LedgerRow], noise: bytes, order: list[int], data: st.DataObject
+) -> None:
+    parts = [*map(frame, written), noise]
+    whole = b"".join(parts[which % len(parts)] for which in order)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=6)))
+    pieces = [whole[start:end] for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True) if start < end]
+    assert list(frames(pieces)) == list(frames([whole]))
 
 
 def test_a_last_row_with_a_wrong_checksum_is_told() -> None:

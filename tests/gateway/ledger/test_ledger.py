@@ -153,7 +153,7 @@ def test_a_row_that_is_refused_holds_up_no_other(
     left.release()
     assert recover(book, folder) == 2
     assert ids(book) == ["req_1", "req_3"]
-    assert list(frames((folder / REFUSED).read_bytes())) == [written[1]]
+    assert list(frames([(folder / REFUSED).read_bytes()])) == [written[1]]
     assert "req_2" in caplog.text
 
 
@@ -256,7 +256,7 @@ def test_full_files_are_changed_so_that_none_grows_without_bound(folder: Path) -
         journal.append(data)
         journal.seal(full=True)
     assert [file.size for file in journal.sealed] == [10 * len(data)] * 3
-    assert sum(len(list(frames(file.read()))) for file in journal.sealed) == 30
+    assert sum(len(list(frames(file.pieces()))) for file in journal.sealed) == 30
     journal.stop()
     journal.release()
     assert len(files(folder)) == 4

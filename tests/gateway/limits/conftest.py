@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -17,9 +18,6 @@ from radixa.gateway.limits.shared import SharedLimiter
 from radixa.gateway.limits.spending import Spending
 from radixa.store.base import NO_LIMITS, Budgets, KeyTerms, Limits
 from radixa.store.sql import SqlStore, open_store
-from tests.store.conftest import postgres_schema, postgres_store, postgres_url
-
-__all__ = ["postgres_schema", "postgres_store", "postgres_url"]
 
 NOON = 1_790_000_000_000
 """Some day in 2026, in milliseconds."""
@@ -66,7 +64,8 @@ def ledger() -> Ledger:
 
 
 @pytest.fixture
-def sqlite_store(tmp_path: Path) -> Iterator[SqlStore]:
+def sqlite_store(tmp_path: Path, migrated: Path) -> Iterator[SqlStore]:
+    shutil.copy(migrated, tmp_path / "radixa.db")
     found = open_store(StoreConfig(), tmp_path / "radixa.db")
     yield found
     found.close()

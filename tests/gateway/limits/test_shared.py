@@ -49,20 +49,32 @@ def got(found: subprocess.Popen[str]) -> int:
     return int(found.stdout.readline())
 
 
-async def test_two_processes_admit_exactly_the_limit(postgres_store: SqlStore, postgres_schema: str) -> None:
-    with process(postgres_schema, 32) as one, process(postgres_schema, 32) as two:
+@contextmanager
+def without_scopes(store: SqlStore) -> Iterator[None]:
+    """The limiter's table is not there meanwhile."""
+    with store.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE limit_scopes RENAME TO limit_gone"))
+    try:
+        yield
+    finally:
+        with store.engine.begin() as connection:
+            connection.execute(text("ALTER TABLE limit_gone RENAME TO limit_scopes"))
+
+
+async def test_two_processes_admit_exactly_the_limit(postgres_store: SqlStore, postgres_migrated: str) -> None:
+    with process(postgres_migrated, 32) as one, process(postgres_migrated, 32) as two:
         for found in (one, two):
             go(found)
         assert got(one) + got(two) == 10
 
 
 async def test_what_a_killed_process_held_lapses(
-    postgres_store: SqlStore, postgres_schema: str, ledger: Ledger
+    postgres_store: SqlStore, postgres_migrated: str, ledger: Ledger
 ) -> None:
     limiter = SharedLimiter(postgres_store.engine, ledger.spending, LAPSE_S)
     await limiter.start()
     bounds = bounds_of(REQUEST.identity, REQUEST.model, REQUEST.limits)
-    with process(postgres_schema, 7) as killed:
+    with process(postgres_migrated, 7) as killed:
         go(killed)
         assert got(killed) == 7
         _, scopes = await limiter.look(bounds)
@@ -174,13 +186,10 @@ async def test_a_database_that_is_gone_admits_nobody_and_loses_nothing(
 ) -> None:
     request = wanted(concurrency=1, cost=5, allowance=100)
     held = await shared.reserve(request)
-    with postgres_store.engine.begin() as connection:
-        connection.execute(text("ALTER TABLE limit_scopes RENAME TO limit_gone"))
-    held.settle(0, 5)
-    with pytest.raises(StoreUnavailable):
-        await shared.reserve(request)
-    with postgres_store.engine.begin() as connection:
-        connection.execute(text("ALTER TABLE limit_gone RENAME TO limit_scopes"))
+    with without_scopes(postgres_store):
+        held.settle(0, 5)
+        with pytest.raises(StoreUnavailable):
+            await shared.reserve(request)
     assert shared._working is not None
     await shared._working
     assert (await shared.spent("acct_1")).total == 5
@@ -201,11 +210,10 @@ async def test_a_batch_that_fails_loses_no_end_of_a_request(shared: SharedLimite
 
 
 async def test_what_nothing_limits_costs_no_database(shared: SharedLimiter, postgres_store: SqlStore) -> None:
-    with postgres_store.engine.begin() as connection:
-        connection.execute(text("ALTER TABLE limit_scopes RENAME TO limit_gone"))
-    reservation = await shared.reserve(wanted(cost=5))
-    reservation.settle(1, 5)
-    assert reservation.headers() == ()
+    with without_scopes(postgres_store):
+        reservation = await shared.reserve(wanted(cost=5))
+        reservation.settle(1, 5)
+        assert reservation.headers() == ()
 
 
 def test_a_database_server_says_which_limiter(postgres_store: SqlStore, ledger: Ledger) -> None:

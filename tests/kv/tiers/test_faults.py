@@ -247,7 +247,9 @@ def test_an_index_that_breaks_at_work_is_made_anew(bench: Bench) -> None:
     assert bench.tier.stats().bytes == 5 * FILE_BYTES == len(bench.files()) * FILE_BYTES
 
 
-def test_an_index_that_another_process_threw_away_is_followed(bench: Bench) -> None:
+def test_an_index_that_another_process_threw_away_is_followed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("radixa.kv.tiers.worker._TICK_SECONDS", 0.1)
+    bench.reopen()
     bench.write(PATH)
     break_index(bench.folder, "gone")
     bench.until(lambda: bench.tier.stats().adopted_blocks == 3)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,39 +13,10 @@ import pytest
 
 from radixa.kv.tiers.base import BLOCK_BYTES, Target
 from radixa.kv.tiers.disk import DiskOptions
+from tests.kv.tiers.processes import BUDGET, dying, writing
 from tests.kv.tiers.support import FILE_BYTES, Bench, key
 
 Open = Callable[..., Bench]
-BUDGET = 60 * FILE_BYTES
-
-WRITER = """
-import random, sys
-from pathlib import Path
-from tests.kv.tiers.support import Bench, FILE_BYTES, key
-from radixa.kv.tiers.base import Target
-from radixa.kv.tiers.disk import DiskOptions
-folder, seed, rounds = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-chance = random.Random(seed)
-bench = Bench(folder, options=DiskOptions(budget=60 * FILE_BYTES, write_bandwidth=1e12, retry=0.05))
-print("ready", flush=True)
-for _ in range(rounds):
-    path = key(*(chance.randint(0, 2) for _ in range(chance.randint(1, 8))))
-    namespace = chance.choice("ab")
-    start = bench.lookup(path, namespace)
-    if chance.random() < 0.1:
-        bench.tier.delete(Target(namespace=namespace))
-    elif chance.random() < 0.3:
-        bench.load(path, namespace)
-    else:
-        bench.write(path, namespace, start=start)
-bench.tier.close()
-print(dict(bench.tier.stats().dropped), bench.tier.stats().write_errors, bench.tier.stats().index_rebuilds)
-"""
-
-
-def start(folder: Path, seed: int, rounds: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", WRITER, str(folder), str(seed), str(rounds)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
 def sound(bench: Bench, *, holes: bool = False) -> int:
@@ -80,11 +49,8 @@ def test_whatever_a_killed_process_left_is_sound(tmp_path: Path, open_tier: Open
     chance = random.Random(7)
     found = 0
     for seed in range(kills):
-        with start(folder, seed, 100_000) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
+        with writing(folder, seed, 100_000):
             time.sleep(chance.uniform(0.0, 0.3))
-            process.send_signal(signal.SIGKILL)
         bench = open_tier(folder, options=DiskOptions(budget=BUDGET))
         found += sound(bench)
         stats = bench.tier.stats()
@@ -93,29 +59,6 @@ def test_whatever_a_killed_process_left_is_sound(tmp_path: Path, open_tier: Open
         assert stats.index_rebuilds == 0
         bench.tier.close()
     assert found > 0
-
-
-SUICIDE = """
-import os, signal, sys
-from pathlib import Path
-from tests.kv.tiers.support import Bench, key
-from radixa.kv.tiers.base import Target
-from radixa.kv.tiers.index import Index
-owner, name = {
-    "before the draft is whole": (os, "writev"),
-    "before the draft is moved": (os, "replace"),
-    "before the row is there": (Index, "add"),
-    "before the file goes": (os, "unlink"),
-    "before the row goes": (Index, "remove"),
-}[sys.argv[2]]
-bench = Bench(Path(sys.argv[1]))
-bench.settle()
-bench.write(key(1, 2))
-setattr(owner, name, lambda *given: os.kill(os.getpid(), signal.SIGKILL))
-bench.write(key(1, 2, 3), start=2)
-bench.tier.delete(Target(prefix=bench.names(key(1, 2))[1]))
-bench.settle()
-"""
 
 
 @pytest.mark.parametrize(
@@ -132,8 +75,7 @@ bench.settle()
 def test_a_death_between_two_steps_leaves_what_the_next_start_mends(
     tmp_path: Path, open_tier: Open, point: str, blocks: int, adopted: int, dropped: dict[str, int]
 ) -> None:
-    process = subprocess.run([sys.executable, "-c", SUICIDE, str(tmp_path / "kv"), point], timeout=60)
-    assert process.returncode == -signal.SIGKILL
+    assert dying(tmp_path / "kv", point) == -signal.SIGKILL
     bench = open_tier()
     stats = bench.tier.stats()
     assert (stats.blocks, stats.adopted_blocks, stats.dropped) == (blocks, adopted, dropped)
@@ -150,21 +92,23 @@ def test_a_death_between_two_steps_leaves_what_the_next_start_mends(
 def test_two_processes_share_a_folder(tmp_path: Path, open_tier: Open) -> None:
     """A block that the other one removed is a miss; there is no other kind of fault."""
     folder = tmp_path / "kv"
-    with start(folder, 1, 400) as first, start(folder, 2, 400) as second:
-        outputs = [process.communicate(timeout=90)[0].splitlines() for process in (first, second)]
-    for process, (ready, counts) in zip((first, second), outputs, strict=True):
-        assert process.returncode == 0
-        assert ready == "ready"
-        dropped, errors, rebuilds = counts.rsplit(" ", 2)
-        assert dropped == "{}" or dropped.startswith("{'missing': ")
-        assert "," not in dropped
-        assert (errors, rebuilds) == ("0", "0")
+    with writing(folder, 1, 200) as first, writing(folder, 2, 200) as second:
+        for process, told in (first, second):
+            assert told.poll(90)
+            dropped, errors, rebuilds = told.recv()
+            assert set(dropped) <= {"missing"}
+            assert (errors, rebuilds) == (0, 0)
+            process.join(20)
+            assert process.exitcode == 0
     bench = open_tier(folder, options=DiskOptions(budget=BUDGET))
     # One may evict a parent while the other writes its child.
     assert sound(bench, holes=True) > 0
 
 
-def test_what_another_process_writes_is_found_and_what_it_deletes_is_a_miss(open_tier: Open) -> None:
+def test_what_another_process_writes_is_found_and_what_it_deletes_is_a_miss(
+    open_tier: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("radixa.kv.tiers.worker._TICK_SECONDS", 0.1)
     first, second = open_tier(), open_tier()
     first.write(key(1, 2, 3))
     second.until(lambda: second.lookup(key(1, 2, 3)) == 3)

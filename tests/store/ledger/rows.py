@@ -39,18 +39,24 @@ moments = st.one_of(
         lambda hours, off: NOON + hours * 3_600 + off, st.integers(-25, 25), st.sampled_from([0.0, 1e-6, -1e-6, 1.0])
     ),
 )
+busy = st.builds(
+    lambda hours, off: NOON + hours * 3_600 + off,
+    st.sampled_from([-24, -1, 0]),
+    st.sampled_from([0.0, 1e-6, -1e-6, 1.0, 900.25, 1_800.0, 3_599.5]),
+)
+"""Few moments within few hours, so that what is drawn from them often meets."""
 names = st.sampled_from(["a", "b", "é'\"%"])
 counts = st.integers(0, 10**12)
 
 
 @st.composite
-def rows(draw: st.DrawFn) -> LedgerRow:
+def rows(draw: st.DrawFn, created: st.SearchStrategy[float] = moments) -> LedgerRow:
     """Any row; ids are few, so that some come twice."""
     request_id = f"req_{draw(st.integers(0, 60))}"
     cost = draw(st.one_of(st.none(), st.integers(0, 10**15)))
     return LedgerRow(
         request_id=request_id,
-        created=draw(moments),
+        created=draw(created),
         account_id=draw(names),
         key_id=draw(names),
         session_id=draw(st.one_of(st.just(""), names)),

@@ -26,10 +26,13 @@ from radixa.attention.triton.tuning import (
     Launch,
     sharing_pays,
 )
+from radixa.kernels.triton.early import early
 
 
 class TritonAttention:
     """bfloat16, float16 and float32; head sizes 64 and 128; 1 to 8 query heads a kv head. `GraphAttention`."""
+
+    lasting = True
 
     def __init__(
         self, shape: HeadShape, device: torch.device | str, mode: TreeMode = "auto", page: int | None = None
@@ -154,6 +157,7 @@ class TritonAttention:
                 SIZE=size,
                 PARTS=MERGE_PARTS,
                 num_warps=MERGE_WARPS,
+                **early(q),
             )
         return out
 

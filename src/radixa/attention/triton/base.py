@@ -39,9 +39,9 @@ A refill's copies are ordered on the current stream: it must not run while anoth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,18 +128,30 @@ class DevicePlan:
     """[partials, kv_heads * group] float32: log-sum-exp of each partial result, to base 2."""
 
 
+class PlanInPlace(Protocol):
+    """What the engine knows of a plan that stays in place."""
+
+    @property
+    def limits(self) -> Tensor | None:
+        """[rows] int32: the tokens that each row sees, which the engine counts up."""
+        ...
+
+
 class GraphAttention(AttentionBackend, Protocol):
     """An `AttentionBackend` whose plans can also stay in place under a CUDA graph. `TritonAttention` is one."""
 
-    def reserve(self, rows: int, slots: int = 0) -> DevicePlan:
+    lasting: bool
+    """Whether a plan in place serves the steps `ahead` as well; else it is refilled for each."""
+
+    def reserve(self, rows: int, slots: int = 0) -> PlanInPlace:
         """Buffers for decode steps of up to `rows` sequences, holding a plan without any.
 
         `slots`: of the pool, to have room for a table of slots, which contexts in short fragments need.
         """
         ...
 
-    def refill(self, plan: DevicePlan, layouts: Sequence[SequenceLayout], ahead: Sequence[int] = ()) -> Variant | None:
-        """Plan a decode step into `plan`, whose variant is returned too.
+    def refill(self, plan: Any, layouts: Sequence[SequenceLayout], ahead: Sequence[int] = ()) -> Hashable | None:
+        """Plan a decode step into `plan`, of `reserve`. What is returned says which graph the plan is for.
 
         `ahead[i]`: slots at the end of a layout's segments that hold no token yet. None, and nothing changed, where
         the plan does not fit the buffers: such a step is planned by `plan` and runs without the graph.
@@ -147,7 +159,7 @@ class GraphAttention(AttentionBackend, Protocol):
         ...
 
     def attend(
-        self, q: Tensor, k_layer: Tensor, v_layer: Tensor, plan: DevicePlan, scale: float, out: Tensor | None = None
+        self, q: Tensor, k_layer: Tensor, v_layer: Tensor, plan: Any, scale: float, out: Tensor | None = None
     ) -> Tensor:
         """As `AttentionBackend.attend`: q [N, Hq, D] over k_layer, v_layer [Hkv, C, D] -> [N, Hq * D] in q's dtype.
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import triton
 import triton.language as tl
+from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
 from radixa.attention.triton.layout import ITEM, MERGE, RUN
 
@@ -127,11 +128,14 @@ def attend_kernel(
 @triton.jit(do_not_specialize=["merges_at", "parts_at"])
 def merge_kernel(
     out, partial, mass, numbers, merges_at, parts_at, out_row,
-    QUERY_HEADS: tl.constexpr, SIZE: tl.constexpr, PARTS: tl.constexpr,
+    QUERY_HEADS: tl.constexpr, SIZE: tl.constexpr, PARTS: tl.constexpr, EARLY: tl.constexpr,
 ):  # fmt: skip
     """Grid (programs): the parts of each row and head, `PARTS` at a time, in the order of the row's list."""
     column = tl.arange(0, SIZE)
     some = tl.arange(0, PARTS)
+    if EARLY:
+        gdc_launch_dependents()
+        gdc_wait()
     for work in range(tl.program_id(0), tl.load(numbers) * QUERY_HEADS, tl.num_programs(0)):
         head = work % QUERY_HEADS
         entry = numbers + merges_at + work // QUERY_HEADS * _MERGE

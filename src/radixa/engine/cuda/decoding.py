@@ -86,7 +86,14 @@ class Period:
         token_ids = np.array([0 if s.unread else s.ids(s.computed, s.length)[0] for s in self.sequences], np.int32)
         slots = self.coming[:, self.step]
         return Rows(
-            token_ids, self.positions, slots, feed(self.sequences), self.layouts, self.ahead, self.sequences, self.at
+            token_ids,
+            self.positions,
+            slots,
+            feed(self.sequences),
+            self.layouts,
+            [room - self.step for room in self.ahead],
+            self.sequences,
+            self.at,
         )
 
 

@@ -15,7 +15,8 @@ from radixa.kv.storage import KVStorage
 from radixa.models.base import ModelConfig
 
 if TYPE_CHECKING:
-    from radixa.attention.triton.backend import TritonAttention
+    from radixa.attention.base import AttentionBackend
+    from radixa.attention.triton.base import GraphAttention
     from radixa.engine.base import EngineSettings
     from radixa.kernels.triton.ops import TritonOps
     from radixa.models.decoder import LlamaDecoder
@@ -52,9 +53,9 @@ def free_bytes() -> int:
     return max(0, free - LEFT)
 
 
-def computing(config: ModelConfig, settings: EngineSettings) -> tuple[TritonOps, TritonAttention]:
+def computing(config: ModelConfig, settings: EngineSettings) -> tuple[TritonOps, AttentionBackend]:
     """The operations and the attention. ConfigError for heads that the attention does not take."""
-    from radixa.attention.triton.backend import TritonAttention
+    from radixa.attention.select import make_cuda_attention
     from radixa.attention.triton.base import HeadShape
     from radixa.kernels.triton.ops import TritonOps
 
@@ -65,7 +66,8 @@ def computing(config: ModelConfig, settings: EngineSettings) -> tuple[TritonOps,
             "expected 64 or 128, and at most 8"
         )
     shape = HeadShape(config.kv_heads, group, config.head_size)
-    return TritonOps(), TritonAttention(shape, "cuda", settings.attention)
+    attention = make_cuda_attention(shape, settings.attention, settings.attention_kernels, settings.dtype)
+    return TritonOps(), attention
 
 
 def overlapped(
@@ -78,7 +80,7 @@ def overlapped(
     runner = CudaRunner(
         decoder,
         storage,
-        cast("TritonAttention", decoder.attention),
+        cast("GraphAttention", decoder.attention),
         cache,
         step_rows=settings.step_tokens,
         max_running=settings.max_running,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from radixa.attention.triton.base import DevicePlan, GraphAttention, Variant
+from radixa.attention.triton.base import GraphAttention, PlanInPlace
 from radixa.engine.cuda.decoding import Period, decodes
 from radixa.engine.cuda.graphs import Graphs, bucket, buckets
 from radixa.engine.cuda.rows import Rows
@@ -91,8 +92,8 @@ class CudaRunner:
         self._places: dict[Sequence, int] = {}
         """Where in `_drawn` each sequence's last token is."""
         self._period: Period | None = None
-        self._plans: dict[int, DevicePlan] = {}
-        self._variant: Variant | None = None
+        self._plans: dict[int, PlanInPlace] = {}
+        self._variant: Hashable | None = None
         self._graphs = Graphs()
 
     @torch.inference_mode()
@@ -131,7 +132,7 @@ class CudaRunner:
 
     def _planned(self, rows: Rows, planned: bool) -> bool:
         """Whether the step's attention is planned into a graph's buffers; small steps fit there, nearly always."""
-        if not planned:
+        if not planned or not self.attention.lasting:
             self._variant = None
             if len(rows) <= self._most:
                 plan = self._plan(bucket(len(rows), self._most))
@@ -156,9 +157,10 @@ class CudaRunner:
             self._drawn[at] = drawn
         return logits
 
-    def _graphed(self, rows: int, plan: DevicePlan, likeliest: bool) -> None:
+    def _graphed(self, rows: int, plan: PlanInPlace, likeliest: bool) -> None:
         """What a graph holds: from the staged numbers to `_drawn`, or to `_logits`, for every row."""
         token_ids, positions, slots, feed = self._staging.fields(rows)
+        assert plan.limits is not None, "a plan from `reserve`"
         plan.limits.copy_(positions + 1)
         step = self._input(token_ids, positions, slots, feed, self._every[:rows], plan)
         logits = self.decoder.forward(step, self.storage)
@@ -180,7 +182,7 @@ class CudaRunner:
         return logits
 
     def _input(
-        self, token_ids: Tensor, positions: Tensor, slots: Tensor, feed: Tensor, logit_rows: Tensor, plan: DevicePlan
+        self, token_ids: Tensor, positions: Tensor, slots: Tensor, feed: Tensor, logit_rows: Tensor, plan: Any
     ) -> DecoderInput:
         """The decoder's input; tokens that the host does not know are taken from where they were drawn."""
         known = torch.where(feed >= 0, self._drawn[feed.clamp(min=0).long()], token_ids)
@@ -193,7 +195,7 @@ class CudaRunner:
     def _feed(self, sequences: list[Sequence]) -> NDArray[np.int32]:
         return np.array([self._places[s] if s.unread else -1 for s in sequences], np.int32)
 
-    def _plan(self, rows: int) -> DevicePlan:
+    def _plan(self, rows: int) -> PlanInPlace:
         if rows not in self._plans:
             self._plans[rows] = self.attention.reserve(rows)
         return self._plans[rows]

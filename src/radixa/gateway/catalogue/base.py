@@ -42,6 +42,10 @@ class Offer:
     """Fields that the body for the provider gets where it has none of them."""
     embedded: bool = False
     """Our own engine answers."""
+    retires: str | None = None
+    """The day (YYYY-MM-DD) on which the provider ends `target`; None where nobody said, or where we answer."""
+    successor: str | None = None
+    """What the provider names to ask for from then on."""
 
 
 class Missing(NamedTuple):

@@ -117,9 +117,10 @@ class Catalogue:
     def _offer(self, known: _Known, day: str, *, embedded: bool) -> Offer:
         entry = known.entry
         target, context = entry.upstream_model or entry.id, entry.context
+        retires, successor = entry.retires or (entry.shutdown_date if target == entry.id else None), entry.successor
         if embedded:
             assert self._own is not None
-            target = self._own
+            target, retires, successor = self._own, None, None
             context = min((length for length in (context, self._context) if length is not None), default=None)
         return Offer(
             id=entry.id,
@@ -134,6 +135,8 @@ class Catalogue:
             fallbacks=entry.fallbacks,
             extra=entry.extra,
             embedded=embedded,
+            retires=retires,
+            successor=successor,
         )
 
     def _embedded(self, entry: ModelEntry) -> bool:

@@ -22,7 +22,7 @@ class DatedPrices:
 def dated_prices(entry: ModelEntry) -> tuple[DatedPrices, ...]:
     """An entry's prices as integers, oldest first. ConfigError names the entry and what is wrong with it, and its
     `param` is the field."""
-    days = [("shutdown_date", "shutdown_date", entry.shutdown_date or "")]
+    days = [(field, field, getattr(entry, field) or "") for field in ("shutdown_date", "retires")]
     days += [("since", f"prices[{i}].since", given.since) for i, given in enumerate(entry.prices)]
     for label, field, day in days:
         if day and not is_day(day):

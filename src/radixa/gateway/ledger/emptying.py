@@ -15,7 +15,8 @@ from radixa.store.ledger.sql import SqlLedger
 
 log = logging.getLogger("radixa.gateway")
 
-BATCH = 1_000
+BATCH = 250
+"""Rows in one transaction: while it lasts, all of them are in memory, some KiB each."""
 REFUSED = "refused-rows"
 """The file that keeps, in the same form, the rows that the database does not take."""
 
@@ -40,7 +41,7 @@ def empty(store: SqlLedger, file: HeldFile) -> int:
     file of which a part was added, or all, may be emptied again."""
     rows: list[LedgerRow] = []
     added, damaged = 0, False
-    for found in frames(file.read()):
+    for found in frames(file.pieces()):
         if isinstance(found, Damage):
             damaged = True
             log.error("%s: bytes %d to %d are no row of the ledger", file.path, found.start, found.end)

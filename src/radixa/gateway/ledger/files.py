@@ -19,7 +19,7 @@ from radixa.core.paths import make_folder
 
 SUFFIX = ".wal"
 DAMAGED = ".damaged"
-_READ_BYTES = 1 << 20
+_READ_BYTES = 1 << 16
 
 
 @dataclass(slots=True)
@@ -33,13 +33,12 @@ class HeldFile:
     torn: bool = False
     """Whether bytes of a failed write may lie after `size`."""
 
-    def read(self) -> bytes:
-        parts = []
+    def pieces(self) -> Iterator[bytes]:
+        """What lies in it, from its beginning, some of it at a time."""
         at = 0
-        while part := os.pread(self.descriptor, _READ_BYTES, at):
-            parts.append(part)
-            at += len(part)
-        return b"".join(parts)
+        while piece := os.pread(self.descriptor, _READ_BYTES, at):
+            yield piece
+            at += len(piece)
 
     def remove(self) -> None:
         """The file is gone, and this process holds it no longer."""

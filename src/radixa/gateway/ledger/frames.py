@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -31,25 +31,31 @@ def frame(row: LedgerRow) -> bytes:
     return _HEAD.pack(_MARK, len(body), zlib.crc32(body)) + body
 
 
-def frames(data: bytes) -> Iterator[LedgerRow | Damage]:
-    """The rows of a file, and what is damaged between them. The torn row of a write that death cut short is no
-    damage: it ends the file, and its answer had not ended."""
-    at = 0
-    while at < len(data):
+def frames(pieces: Iterable[bytes]) -> Iterator[LedgerRow | Damage]:
+    """The rows of a file that comes in pieces, and what is damaged between them. The torn row of a write that death cut
+    short is no damage: it ends the file, and its answer had not ended."""
+    coming = iter(pieces)
+    data, at, before = b"", 0, 0
+    while True:
         found = _row(data, at)
         if isinstance(found, tuple):
             row, at = found
             yield row
+            continue
+        # What a piece cut in two is whole with the next one; behind what is damaged a row may begin anywhere.
+        more = next(coming, b"") if found else b"".join(coming)
+        if more:
+            data, at, before = data[at:] + more, 0, before + at
             continue
         # Reading goes on at the next mark that begins a whole row.
         start, at = at, at + 1
         while (at := data.find(_MARK, at)) >= 0 and not isinstance(_row(data, at), tuple):
             at += 1
         if at >= 0:
-            yield Damage(start, at)
+            yield Damage(before + start, before + at)
             continue
         if not found:
-            yield Damage(start, len(data))
+            yield Damage(before + start, before + len(data))
         return
 
 

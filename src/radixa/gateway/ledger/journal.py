@@ -11,7 +11,7 @@ from radixa.core.errors import LedgerUnavailable
 from radixa.gateway.ledger.files import HeldFile, new_file
 
 FULL_BYTES = 8 << 20
-"""A file is read as a whole, so this bounds the memory that emptying one takes."""
+"""So that what is in the database lies no longer on the disk, also while rows come without a pause."""
 
 
 class Journal:

@@ -16,6 +16,11 @@ pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(Scope).decode
 _EMPTY = pack(Scope())
 _NOW = text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)")
+_NEW = sqlite.insert(limit_scopes)
+_SAVE = _NEW.on_conflict_do_update(
+    index_elements=["scope"], set_={"state": _NEW.excluded.state, "updated": _NEW.excluded.updated}
+)
+"""Made once, since it is executed every second, and each one made is left to the garbage collector."""
 
 
 def load(engine: Engine, since: int) -> dict[str, Scope]:
@@ -28,12 +33,8 @@ def load(engine: Engine, since: int) -> dict[str, Scope]:
 
 def save(engine: Engine, packed: Sequence[tuple[str, bytes]], now: int) -> None:
     """Write scopes, new ones or changed ones."""
-    statement = sqlite.insert(limit_scopes)
-    statement = statement.on_conflict_do_update(
-        index_elements=["scope"], set_={"state": statement.excluded.state, "updated": statement.excluded.updated}
-    )
     with engine.begin() as connection:
-        connection.execute(statement, [{"scope": name, "state": state, "updated": now} for name, state in packed])
+        connection.execute(_SAVE, [{"scope": name, "state": state, "updated": now} for name, state in packed])
 
 
 def make(engine: Engine, names: Sequence[str]) -> None:

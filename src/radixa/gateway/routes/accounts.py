@@ -13,13 +13,15 @@ from radixa.gateway.request import Request
 from radixa.gateway.routes import credits as credit_routes
 from radixa.gateway.routes.fields import Count, Dollars, LimitsBody, Name, actor, limits_of, nano_of
 from radixa.gateway.routes.finding import named
+from radixa.gateway.shapes.accounts import AccountShape, AddedCreditShape, CreditShape
+from radixa.gateway.shapes.base import Listed
 from radixa.gateway.state import Gateway
 from radixa.store.base import Account, Limits
 from radixa.store.opening import open_account
 from radixa.store.shapes import account_shape
 
 
-class AccountBody(msgspec.Struct, frozen=True):
+class AccountBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An account to open. `credit_limit_usd`: how much more than its credits it may spend, null for any amount."""
 
     name: Name
@@ -37,7 +39,7 @@ _decode = BodyDecoder(AccountBody)
 _decode_change = BodyDecoder(ChangeBody)
 
 
-@operation()
+@operation(answer=Listed[AccountShape])
 async def index(gateway: Gateway, request: Request) -> Response:
     """Every account, oldest first."""
     found, granted = await asyncio.to_thread(lambda: (gateway.store.accounts(), gateway.store.granted()))
@@ -45,7 +47,7 @@ async def index(gateway: Gateway, request: Request) -> Response:
     return json_response({"object": "list", "data": data})
 
 
-@operation(body=(AccountBody,), errors=(409,))
+@operation(body=(AccountBody,), answer=AccountShape, errors=(409,))
 async def create(gateway: Gateway, request: Request) -> Response:
     """A new account with its free credits; it has no key yet."""
     body = await _decode.read(await request.body(gateway.config.server.max_body_bytes))
@@ -60,13 +62,13 @@ async def create(gateway: Gateway, request: Request) -> Response:
     return await _answer(gateway, account)
 
 
-@operation(errors=(404,))
+@operation(answer=AccountShape, errors=(404,))
 async def show(gateway: Gateway, request: Request) -> Response:
     """One account, by its id or its name."""
     return await _answer(gateway, await asyncio.to_thread(named, gateway.store, request.argument))
 
 
-@operation(body=(ChangeBody,), errors=(404,))
+@operation(body=(ChangeBody,), answer=AccountShape, errors=(404,))
 async def change(gateway: Gateway, request: Request) -> Response:
     """Other limits, from the next request on."""
     body = await _decode_change.read(await request.body(gateway.config.server.max_body_bytes))
@@ -81,14 +83,14 @@ async def change(gateway: Gateway, request: Request) -> Response:
     return await _answer(gateway, account)
 
 
-@operation(errors=(404,))
+@operation(answer=Listed[CreditShape], errors=(404,))
 async def entries(gateway: Gateway, request: Request) -> Response:
     """Every entry of an account's credits, oldest first."""
     account = await asyncio.to_thread(named, gateway.store, request.argument)
     return await credit_routes.entries(gateway, account)
 
 
-@operation(body=(credit_routes.CreditBody,), errors=(404, 409))
+@operation(body=(credit_routes.CreditBody,), answer=AddedCreditShape, errors=(404, 409))
 async def top_up(gateway: Gateway, request: Request) -> Response:
     """Add an entry, once for each idempotency key, which comes in the `Idempotency-Key` header or in the body."""
     account = await asyncio.to_thread(named, gateway.store, request.argument)

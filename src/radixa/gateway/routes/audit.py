@@ -10,6 +10,8 @@ from msgspec import Meta
 from radixa.gateway.base import Parameter, Response, json_response, operation
 from radixa.gateway.request import Request, integer
 from radixa.gateway.routes.finding import named
+from radixa.gateway.shapes.accounts import AuditShape
+from radixa.gateway.shapes.base import Paged
 from radixa.gateway.state import Gateway
 from radixa.store.shapes import audit_shape
 
@@ -21,7 +23,7 @@ _QUERY = (
 )
 
 
-@operation(query=_QUERY, errors=(404,))
+@operation(query=_QUERY, answer=Paged[AuditShape], errors=(404,))
 async def index(gateway: Gateway, request: Request) -> Response:
     """Newest first."""
     query = request.query()

@@ -24,6 +24,7 @@ from radixa.gateway.errors import contradiction
 from radixa.gateway.nodes import node_body, owns
 from radixa.gateway.request import Request, integer
 from radixa.gateway.routes.one_prompt import one_prompt
+from radixa.gateway.shapes.cache import CacheShape, TreeShape
 from radixa.gateway.state import Gateway
 from radixa.gateway.wishes import namespace
 from radixa.kv.tiers.base import TierStats
@@ -61,7 +62,7 @@ def flushed_body(dropped: Flushed) -> FlushedBody:
     return FlushedBody("cache.flushed", dropped.tokens, dropped.host_tokens, dropped.disk_tokens)
 
 
-@operation()
+@operation(answer=CacheShape)
 async def show(gateway: Gateway, request: Request) -> Response:
     """Counters since the start, capacity, and use by tier and namespace, in tokens; null where that is not known.
 
@@ -119,7 +120,7 @@ def _below(tier: TierStats, bytes_per_token: int, identity: Identity) -> dict[st
     }
 
 
-@operation(query=_TREE_QUERY, errors=(403,))
+@operation(query=_TREE_QUERY, answer=TreeShape, errors=(403,))
 async def tree(gateway: Gateway, request: Request) -> Response:
     """Nodes depth first, those above a node before it. Pages of one walk go on while requests run."""
     identity, local, query = request.identity, gateway.local, request.query()

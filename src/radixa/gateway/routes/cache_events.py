@@ -6,9 +6,10 @@ from radixa.gateway.base import EventStream, Response, operation
 from radixa.gateway.request import Request
 from radixa.gateway.routes.cache import NAMESPACE, SALT, namespace_of
 from radixa.gateway.state import Gateway
+from radixa.gateway.tree_feed import EventBody, OpenBody
 
 
-@operation(query=(NAMESPACE, SALT), content_type="text/event-stream", errors=(403, 429))
+@operation(query=(NAMESPACE, SALT), events={"open": OpenBody, "changes": EventBody}, errors=(403, 429))
 async def show(gateway: Gateway, request: Request) -> Response | EventStream:
     """Server-sent events: `open` once the tree may be read, then `changes` as the tree changes, four times a second at
     most.

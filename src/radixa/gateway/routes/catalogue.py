@@ -12,17 +12,19 @@ from radixa.gateway.base import Response, json_response, operation
 from radixa.gateway.catalogue.changes import EntryBody, read
 from radixa.gateway.request import Request
 from radixa.gateway.routes.fields import actor
+from radixa.gateway.shapes.base import Listed
+from radixa.gateway.shapes.models import EntryShape, RemovedEntryShape
 from radixa.gateway.state import Gateway
 
 
-@operation()
+@operation(answer=Listed[EntryShape])
 async def index(gateway: Gateway, request: Request) -> Response:
     """Every entry, those that ship first."""
     entries = gateway.shelf.entries
     return json_response({"object": "list", "data": [_body(entry, gateway) for entry in entries]})
 
 
-@operation(errors=(404,))
+@operation(answer=EntryShape, errors=(404,))
 async def show(gateway: Gateway, request: Request) -> Response:
     """One entry, by its id."""
     entry = gateway.shelf.find(request.argument)
@@ -31,7 +33,7 @@ async def show(gateway: Gateway, request: Request) -> Response:
     return json_response(_body(entry, gateway))
 
 
-@operation(body=(EntryBody,), errors=(409,))
+@operation(body=(EntryBody,), answer=EntryShape, errors=(409,))
 async def put(gateway: Gateway, request: Request) -> Response:
     """Add or replace an entry. What it cost until today stays written down."""
     body = read(await request.body(gateway.config.server.max_body_bytes), request.argument)
@@ -40,7 +42,7 @@ async def put(gateway: Gateway, request: Request) -> Response:
     return json_response(_body(entry, gateway))
 
 
-@operation(errors=(404,))
+@operation(answer=RemovedEntryShape, errors=(404,))
 async def remove(gateway: Gateway, request: Request) -> Response:
     """Forget what was put: what the configuration says holds again."""
     await gateway.shelf.remove(request.argument, actor(request))

@@ -41,18 +41,18 @@ _reading = ThreadPoolExecutor(1, thread_name_prefix="documents")
 CollectionName = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
-class CollectionBody(msgspec.Struct, frozen=True):
+class CollectionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A collection to make, with its first documents if there are any."""
 
     name: CollectionName
     documents: Annotated[list[DocumentBody], Meta(max_length=1_000)] | None = None
 
 
-class AddBody(msgspec.Struct, frozen=True):
+class AddBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     documents: Annotated[list[DocumentBody], Meta(min_length=1, max_length=1_000)]
 
 
-class SearchBody(msgspec.Struct, frozen=True):
+class SearchBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     query: Annotated[str, Meta(min_length=1, max_length=8_000)]
     k: Annotated[int, Meta(ge=1, le=100)] = 4
     """Passages wanted."""

@@ -14,12 +14,13 @@ from radixa.gateway.decode import BodyDecoder
 from radixa.gateway.request import Request
 from radixa.gateway.routes.fields import Amount, Name, actor, nano_of
 from radixa.gateway.routes.finding import named
+from radixa.gateway.shapes.accounts import CreditsShape
 from radixa.gateway.state import Gateway
 from radixa.store.base import Account
 from radixa.store.shapes import credit_shape, dollars
 
 
-class CreditBody(msgspec.Struct, frozen=True):
+class CreditBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An entry to add. Sent again with the same `idempotency_key`, it is added once."""
 
     amount_usd: Amount
@@ -32,7 +33,7 @@ _QUERY = (Parameter("account", "For administrators: another one's, by its id or 
 _decode = BodyDecoder(CreditBody)
 
 
-@operation(query=_QUERY, errors=(404,))
+@operation(query=_QUERY, answer=CreditsShape, errors=(404,))
 async def show(gateway: Gateway, request: Request) -> Response:
     """Granted, spent, reserved, left. An administrator may ask for one `?account=`; `left` is null without a limit."""
     identity = request.identity

@@ -19,7 +19,7 @@ Dollars = Annotated[float, Meta(ge=0, le=1e9)]
 Amount = Annotated[float, Meta(ge=-1e9, le=1e9)]
 
 
-class LimitsBody(msgspec.Struct, frozen=True, kw_only=True):
+class LimitsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Limits in a change: what is absent stays, null takes one away."""
 
     rpm: Count | UnsetType | None = UNSET

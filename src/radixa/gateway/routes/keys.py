@@ -15,6 +15,8 @@ from radixa.gateway.decode import BodyDecoder
 from radixa.gateway.request import Request
 from radixa.gateway.routes.fields import Dollars, LimitsBody, Name, Seconds, actor, limits_of, nano_of
 from radixa.gateway.routes.finding import named
+from radixa.gateway.shapes.accounts import KeyShape, NewKeyShape
+from radixa.gateway.shapes.base import Listed
 from radixa.gateway.state import Gateway
 from radixa.store.base import Account, Actor, ApiKey, Budgets, KeyTerms
 from radixa.store.opening import open_account
@@ -52,7 +54,7 @@ _decode = BodyDecoder(KeyBody)
 _decode_change = BodyDecoder(ChangeBody)
 
 
-@operation(query=_QUERY, errors=(404,))
+@operation(query=_QUERY, answer=Listed[KeyShape], errors=(404,))
 async def index(gateway: Gateway, request: Request) -> Response:
     """Keys, oldest first; an administrator may ask for one `?account=`."""
     identity, wanted = request.identity, request.query().get("account")
@@ -62,7 +64,7 @@ async def index(gateway: Gateway, request: Request) -> Response:
     return json_response({"object": "list", "data": [key_shape(key, names[key.account_id]) for key in found]})
 
 
-@operation(body=(KeyBody,), body_required=False, errors=(403, 409))
+@operation(body=(KeyBody,), body_required=False, answer=NewKeyShape, errors=(403, 409))
 async def create(gateway: Gateway, request: Request) -> Response:
     """A new key. Its secret is in this answer and nowhere else."""
     if not gateway.config.server.auth:
@@ -76,7 +78,7 @@ async def create(gateway: Gateway, request: Request) -> Response:
     return json_response(key_shape(key, account.name) | {"key": secret})
 
 
-@operation(body=(ChangeBody,), errors=(403, 404))
+@operation(body=(ChangeBody,), answer=KeyShape, errors=(403, 404))
 async def change(gateway: Gateway, request: Request) -> Response:
     """Another name or other terms, from the next request on."""
     body = await _decode_change.read(await request.body(gateway.config.server.max_body_bytes))
@@ -87,7 +89,7 @@ async def change(gateway: Gateway, request: Request) -> Response:
     return await _changed(gateway, key)
 
 
-@operation(errors=(400, 403, 404))
+@operation(answer=KeyShape, errors=(400, 403, 404))
 async def revoke(gateway: Gateway, request: Request) -> Response:
     """The key stops working at once."""
     key = await asyncio.to_thread(_target, gateway.store, request)

@@ -9,11 +9,13 @@ from radixa.gateway.limits.base import Bound, bounds_of
 from radixa.gateway.limits.scope import Scope
 from radixa.gateway.limits.window import Window, empty_in
 from radixa.gateway.request import Request
+from radixa.gateway.shapes.accounts import RateLimitShape
+from radixa.gateway.shapes.base import Listed
 from radixa.gateway.state import Gateway
 from radixa.store.base import NO_LIMITS
 
 
-@operation()
+@operation(answer=Listed[RateLimitShape])
 async def show(gateway: Gateway, request: Request) -> Response:
     """The account's and the key's own limits, then those of each model; a scope without limits is absent."""
     identity = request.identity

@@ -12,13 +12,14 @@ from radixa.gateway.base import Response, json_response, operation
 from radixa.gateway.decode import BodyDecoder
 from radixa.gateway.request import Request
 from radixa.gateway.routes.fields import Name
+from radixa.gateway.shapes.accounts import SignupShape
 from radixa.gateway.state import Gateway
 from radixa.store.base import Account, Actor, ApiKey
 from radixa.store.opening import open_account
 from radixa.store.shapes import account_shape, key_shape
 
 
-class SignupBody(msgspec.Struct, frozen=True):
+class SignupBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`name`: of the account; a random one where absent."""
 
     name: Name | None = None
@@ -27,7 +28,7 @@ class SignupBody(msgspec.Struct, frozen=True):
 _decode = BodyDecoder(SignupBody)
 
 
-@operation(body=(SignupBody,), body_required=False, errors=(403, 409, 429))
+@operation(body=(SignupBody,), body_required=False, answer=SignupShape, errors=(403, 409, 429))
 async def create(gateway: Gateway, request: Request) -> Response:
     """The account, and the secret of its key, which is in this answer and nowhere else."""
     if not gateway.config.accounts.self_signup:

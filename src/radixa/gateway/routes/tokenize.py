@@ -17,6 +17,7 @@ from radixa.gateway.decode import BodyDecoder
 from radixa.gateway.dialects.chat.messages import MAX_MESSAGES, ChatMessage, conversation_messages
 from radixa.gateway.generation import MAX_TOKEN_IDS, check_token_id
 from radixa.gateway.request import Request
+from radixa.gateway.shapes.models import TextShape, TokensShape
 from radixa.gateway.state import Gateway
 from radixa.providers.local.plain import plain
 
@@ -41,7 +42,7 @@ _tokenize = BodyDecoder(TokenizeBody)
 _detokenize = BodyDecoder(DetokenizeBody)
 
 
-@operation(body=(TokenizeBody,), errors=(404,))
+@operation(body=(TokenizeBody,), answer=TokensShape, errors=(404,))
 async def tokenize(gateway: Gateway, request: Request) -> Response:
     """The tokens of a text, or of messages as the chat template puts them."""
     body = await _tokenize.read(await request.body(gateway.config.server.max_body_bytes))
@@ -58,7 +59,7 @@ async def tokenize(gateway: Gateway, request: Request) -> Response:
     return Response(encode(answer), headers=served_by(offer.served_by))
 
 
-@operation(body=(DetokenizeBody,), errors=(404,))
+@operation(body=(DetokenizeBody,), answer=TextShape, errors=(404,))
 async def detokenize(gateway: Gateway, request: Request) -> Response:
     """The text of tokens."""
     body = await _detokenize.read(await request.body(gateway.config.server.max_body_bytes))

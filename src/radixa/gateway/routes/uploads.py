@@ -18,7 +18,7 @@ from radixa.gateway.multipart import parts
 MOST_FILES = 1_000
 
 
-class DocumentBody(msgspec.Struct, frozen=True):
+class DocumentBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A document: its `text`, or for PDF its `data` in base64."""
 
     name: Annotated[str, Meta(min_length=1, max_length=500)]

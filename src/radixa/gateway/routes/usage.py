@@ -13,6 +13,7 @@ from radixa.gateway.base import Parameter, Response, json_response, operation
 from radixa.gateway.ledger.report import EVERYONE, MOST, report, wanted
 from radixa.gateway.request import Request
 from radixa.gateway.routes.fields import Name
+from radixa.gateway.shapes.usage import UsageShape
 from radixa.gateway.state import Gateway
 from radixa.store.ledger.base import GroupBy
 from radixa.store.sql import SqlStore
@@ -28,7 +29,7 @@ _QUERY = (
 )
 
 
-@operation(query=_QUERY, errors=(403, 404))
+@operation(query=_QUERY, answer=UsageShape, errors=(403, 404))
 async def index(gateway: Gateway, request: Request) -> Response:
     """Rows, newest first, or groups of them; and what all that was asked for adds up to."""
     wish = wanted(request.query())

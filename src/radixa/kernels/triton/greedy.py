@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 import torch
 import triton
 import triton.language as tl
+from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
+
+from radixa.kernels.triton.early import early
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,7 +25,12 @@ _NOWHERE = tl.constexpr(0x7FFFFFFF)
 
 
 @triton.jit
-def _part_kernel(logits, best, where, size, EACH: tl.constexpr, PARTS: tl.constexpr, BLOCK: tl.constexpr):
+def _part_kernel(
+    logits, best, where, size, EACH: tl.constexpr, PARTS: tl.constexpr, BLOCK: tl.constexpr, EARLY: tl.constexpr
+):
+    if EARLY:
+        gdc_launch_dependents()
+        gdc_wait()
     row = tl.program_id(0).to(tl.int64)
     part = tl.program_id(1)
     start = part * EACH
@@ -44,7 +52,10 @@ def _part_kernel(logits, best, where, size, EACH: tl.constexpr, PARTS: tl.conste
 
 
 @triton.jit
-def _join_kernel(best, where, out, PARTS: tl.constexpr):
+def _join_kernel(best, where, out, PARTS: tl.constexpr, EARLY: tl.constexpr):
+    if EARLY:
+        gdc_launch_dependents()
+        gdc_wait()
     row = tl.program_id(0).to(tl.int64)
     at = row * PARTS + tl.arange(0, PARTS)
     values = tl.load(best + at)
@@ -57,6 +68,8 @@ def greedy(logits: Tensor, out: Tensor) -> Tensor:
     rows, size = logits.shape
     best = torch.empty(rows, PARTS, dtype=torch.float32, device=logits.device)
     where = torch.empty(rows, PARTS, dtype=torch.int32, device=logits.device)
-    _part_kernel[(rows, PARTS)](logits, best, where, size, triton.cdiv(size, PARTS), PARTS, _BLOCK, num_warps=4)
-    _join_kernel[(rows,)](best, where, out, PARTS, num_warps=1)
+    options = early(logits)
+    each = triton.cdiv(size, PARTS)
+    _part_kernel[(rows, PARTS)](logits, best, where, size, each, PARTS, _BLOCK, num_warps=4, **options)
+    _join_kernel[(rows,)](best, where, out, PARTS, num_warps=1, **options)
     return out

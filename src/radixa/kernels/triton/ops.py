@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from radixa.kernels.triton.norm import add_rms_norm, rms_norm
+from radixa.kernels.triton.product import ROWS, FewRowsProduct
 from radixa.kernels.triton.rope import rope_store
 from radixa.kernels.triton.silu import silu_mul
 
@@ -39,3 +41,8 @@ class TritonOps:
 
     def silu_mul(self, gate_up: Tensor) -> Tensor:
         return silu_mul(gate_up)
+
+    def gated(self, product: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        if isinstance(product, FewRowsProduct) and x.shape[0] <= ROWS:
+            return product.gated(x)
+        return silu_mul(product(x))

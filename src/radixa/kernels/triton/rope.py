@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import triton
 import triton.language as tl
+from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
+
+from radixa.kernels.triton.early import early
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +38,11 @@ def _rope_store_kernel(
     HALF: tl.constexpr,
     PAIRS: tl.constexpr,
     HEADS: tl.constexpr,
+    EARLY: tl.constexpr,
 ):
+    if EARLY:
+        gdc_launch_dependents()
+        gdc_wait()
     row = tl.program_id(0).to(tl.int64)
     head = tl.program_id(1) * HEADS + tl.arange(0, HEADS)
     pair = tl.arange(0, PAIRS)
@@ -120,5 +127,6 @@ def rope_store(
         pairs,
         HEADS,
         num_warps=2,
+        **early(qkv),
     )
     return q

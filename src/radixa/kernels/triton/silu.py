@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import triton
 import triton.language as tl
+from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
+
+from radixa.kernels.triton.early import early
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,10 +19,13 @@ BLOCK = 2048
 
 
 @triton.jit
-def _silu_mul_kernel(gate_up, out, size, BLOCK: tl.constexpr):
+def _silu_mul_kernel(gate_up, out, size, BLOCK: tl.constexpr, EARLY: tl.constexpr):
     row = tl.program_id(0).to(tl.int64)
     at = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     inside = at < size
+    if EARLY:
+        gdc_launch_dependents()
+        gdc_wait()
     gate = tl.load(gate_up + row * 2 * size + at, mask=inside, other=0.0).to(tl.float32)
     up = tl.load(gate_up + row * 2 * size + size + at, mask=inside, other=0.0)
     # Rounded before the product, as the plain form rounds it.
@@ -32,5 +38,5 @@ def silu_mul(gate_up: Tensor) -> Tensor:
     rows, width = gate_up.shape
     size = width // 2
     out = gate_up.new_empty(rows, size)
-    _silu_mul_kernel[(rows, triton.cdiv(size, BLOCK))](gate_up, out, size, BLOCK, num_warps=4)
+    _silu_mul_kernel[(rows, triton.cdiv(size, BLOCK))](gate_up, out, size, BLOCK, num_warps=4, **early(out))
     return out

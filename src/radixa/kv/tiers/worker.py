@@ -7,17 +7,16 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
-from radixa.kv.runs import Runs
 from radixa.kv.tiers.archive import Archive
-from radixa.kv.tiers.base import BlockJob, Deleted, Loaded, Target, Written
+from radixa.kv.tiers.base import Deleted, Loaded, Target
 from radixa.kv.tiers.desk import Desk
 from radixa.kv.tiers.header import BadBlock
 from radixa.kv.tiers.index import is_trouble
 from radixa.kv.tiers.pace import Bandwidth, Pace
 from radixa.kv.tiers.transfer import Transfer, parts
 from radixa.kv.tiers.trouble import is_full, patience
+from radixa.kv.tiers.writing import Writing
 
 log = logging.getLogger("radixa.kv.tiers")
 
@@ -28,18 +27,6 @@ _PROBE_SECONDS = 60.0
 """After this long without a load, a block is read to see how fast the disk is: else one slow hour would keep the tier
 from loading, and so from ever measuring again."""
 _ASSUMED_BANDWIDTH = 100e6
-
-
-@dataclass(slots=True)
-class Writing:
-    """A write that was begun."""
-
-    job: BlockJob
-    parts: list[tuple[bytes, Runs]]
-    at: int
-    """Index of its next block."""
-    bytes: int = 0
-    seconds: float = 0.0
 
 
 class Worker:
@@ -68,10 +55,8 @@ class Worker:
         self._transfer = transfer
         self._fits = fits
         self._retry = retry
-        self._clock = clock
         now = time.monotonic()
-        self._pace = Pace(write_bandwidth, now)
-        self._writing: Writing | None = None
+        self._writing = Writing(desk, archive, transfer, Pace(write_bandwidth, now), clock)
         self._scrub: Iterator[None] | None = None
         self._again: list[tuple[Target, int]] = []
         """Deletions to repeat when the scrub is over, because a file without a row cannot be found before; and how many
@@ -97,7 +82,7 @@ class Worker:
             self.opened.set()
             with self._desk.changed:
                 self._archive.view.reset([])
-            self._give_up_writing()
+            self._writing.give_up()
             self._desk.fail_all()
             for target, blocks in [*self._again, *[(target, 0) for target in self._postponed]]:
                 self._desk.report(Deleted(target, blocks))
@@ -122,9 +107,9 @@ class Worker:
                     return self._scrub_on
                 if now >= self._next_tick:
                     return self._tick
-                wait = self._until_write(now)
+                wait = self._writing.wait(now)
                 if wait == 0:
-                    return self._write
+                    return self._writing.step
                 pauses = [self._next_tick - now]
                 if self._retry_at is not None:
                     pauses.append(self._retry_at - now)
@@ -134,16 +119,6 @@ class Worker:
                 desk.changed.notify_all()
                 desk.changed.wait(min(pauses))
 
-    def _until_write(self, now: float) -> float | None:
-        """Seconds until a block may be written, None where none waits. The lock is held."""
-        desk = self._desk
-        writing = self._writing
-        if writing is None and not desk.writes:
-            return None
-        if desk.hurry or (writing is not None and not desk.may(writing.job, writing.at)):
-            return 0.0
-        return self._pace.wait(now)
-
     def _attempt(self, step: Callable[[], None]) -> None:
         try:
             step()
@@ -151,7 +126,7 @@ class Worker:
             if isinstance(error, sqlite3.Error) and not is_trouble(error):
                 log.warning("The disk tier's index is made anew from the files: %s", error)
                 self._scrub = None
-                self._give_up_writing()
+                self._writing.give_up()
                 try:
                     self._archive.rebuild()
                     self._open()
@@ -173,7 +148,7 @@ class Worker:
             self._next_scrub = self._retry_at
         if not is_full(error):
             self._archive.close()
-        self._give_up_writing()
+        self._writing.give_up()
         self._desk.fail_writes()
 
     def _recover(self) -> None:
@@ -276,54 +251,3 @@ class Worker:
                 desk.loads.popleft()
             desk.report(Loaded(job, at - job.start, size, now - begun))
         self._transfer.touch(job, at)
-
-    def _write(self) -> None:
-        """Write one block, or end the job."""
-        desk = self._desk
-        if self._writing is None:
-            with desk.changed:
-                if not desk.writes:
-                    return
-                desk.writing = job = desk.writes.popleft()
-            self._writing = Writing(job, list(parts(job)), job.start)
-        writing = self._writing
-        job = writing.job
-        begun = time.monotonic()
-        while writing.at < len(job.names) and self._has(job, writing.at):
-            writing.at += 1
-        at = writing.at
-        if at == len(job.names) or not desk.may(job, at) or not self._has_place(job, at):
-            self._transfer.touch(job, at)
-            self._report_writing(writing)
-            return
-        header = self._transfer.write(job, at, *writing.parts[at - job.start], self._clock)
-        size = self._archive.put(header, self._transfer.buffer.data, lambda: desk.may(job, at))
-        now = time.monotonic()
-        self._pace.spend(size, now)
-        writing.at += 1
-        writing.bytes += size
-        writing.seconds += now - begun
-        counters = self._archive.counters
-        counters.written_blocks += 1
-        counters.written_bytes += size
-        counters.write_seconds += now - begun
-
-    def _has(self, job: BlockJob, at: int) -> bool:
-        return self._archive.has(job.names[at], lambda: self._desk.may(job, at))
-
-    def _has_place(self, job: BlockJob, at: int) -> bool:
-        """Whether the block before this one is there, and the budget has room beside it."""
-        if at and not self._has(job, at - 1):
-            self._archive.counters.orphaned_blocks += len(job.names) - at
-            return False
-        return self._archive.make_room(self._transfer.block_bytes, job.names[at - 1] if at else b"")
-
-    def _give_up_writing(self) -> None:
-        if self._writing is not None:
-            self._report_writing(self._writing)
-
-    def _report_writing(self, writing: Writing) -> None:
-        self._writing = None
-        with self._desk.changed:
-            self._desk.writing = None
-        self._desk.report(Written(writing.job, writing.at - writing.job.start, writing.bytes, writing.seconds))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -19,6 +19,6 @@ class Many:
         order: Sequence[str] | None = getattr(compiled, "positiontup", None)
         self._tuple = None if order is None else itemgetter(*order)
 
-    def __call__(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    def __call__(self, connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
         """`rows` by the names of the columns; at least one."""
         connection.exec_driver_sql(self._sql, list(rows) if self._tuple is None else list(map(self._tuple, rows)))

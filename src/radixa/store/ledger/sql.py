@@ -9,7 +9,7 @@ from math import floor
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Dialect, Engine, Table, case, insert, select
+from sqlalchemy import Connection, Dialect, Engine, Table, bindparam, case, insert, select
 from sqlalchemy.exc import DataError, IntegrityError
 
 from radixa.core.errors import NotFound, RowsRefused, shown
@@ -20,6 +20,13 @@ from radixa.store.ledger.many import Many
 from radixa.store.ledger.schema import ROLLUPS, ledger
 
 _PAGE = 1_000
+_KNOWN = select(ledger.c.request_id).where(ledger.c.request_id.in_(bindparam("offered", expanding=True)))
+"""Made once: a statement is a ring of objects, and one that has its values in it keeps them until the garbage collector
+comes, which counts objects and not how large they are."""
+_ADDING = ("PRAGMA synchronous=FULL", "PRAGMA cache_size=-512")
+_ASKED = ("PRAGMA synchronous=NORMAL", "PRAGMA cache_size=-2000")
+"""Of SQLite, while rows are added and while it answers. Pages that rows were added to are not asked for soon, and would
+fill the cache, in KiB, of each connection that it was done with."""
 
 
 class SqlLedger:
@@ -53,11 +60,11 @@ class SqlLedger:
 
     def _add(self, offered: dict[str, LedgerRow]) -> int:
         with self._durable() as connection:
-            known = connection.scalars(select(ledger.c.request_id).where(ledger.c.request_id.in_(offered)))
+            known = connection.scalars(_KNOWN, {"offered": list(offered)})
             # In one order, so that two processes that add at once wait for each other and never in a circle.
             new = [offered[request_id] for request_id in sorted(offered.keys() - set(known))]
             if new:
-                self._insert(connection, [msgspec.structs.asdict(row) for row in new])
+                self._insert(connection, map(msgspec.structs.asdict, new))
                 parts = [(row, _parts(row)) for row in new]
                 for (_, width, names), upsert in zip(ROLLUPS, self._upserts, strict=True):
                     upsert(connection, _sums(parts, width, names))
@@ -112,12 +119,14 @@ class SqlLedger:
             if not self._sqlite:
                 yield connection
                 return
-            connection.exec_driver_sql("PRAGMA synchronous=FULL")
+            for pragma in _ADDING:
+                connection.exec_driver_sql(pragma)
             try:
                 yield connection
             finally:
                 connection.rollback()
-                connection.exec_driver_sql("PRAGMA synchronous=NORMAL")
+                for pragma in _ASKED:
+                    connection.exec_driver_sql(pragma)
 
 
 def _upsert(table: Table, dialect: Dialect) -> Any:

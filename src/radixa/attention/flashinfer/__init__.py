@@ -1,0 +1,1 @@
+"""Attention by FlashInfer's kernels, where it is installed. Start at `tables.py`."""

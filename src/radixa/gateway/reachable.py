@@ -1,0 +1,99 @@
+"""Whether the database can be reached: asked beside the loop, at most once a second, and in bounded time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from math import inf
+
+from sqlalchemy import Engine, NullPool, create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from radixa.store.database import reason
+
+log = logging.getLogger("radixa.gateway")
+
+EVERY_S = 1.0
+"""An answer holds so long."""
+PATIENCE_S = 2.0
+"""A database that takes longer does not answer."""
+_CONNECT_S = 2
+"""The least that libpq takes as a limit on connecting."""
+_LIBPQ = ("psycopg", "psycopg2")
+_QUESTION = text("SELECT count(*) FROM alembic_version")
+
+
+class Reachable:
+    """Of one database. It is asked over a connection of its own: those of the pool may be in use, or have ended."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        every_s: float = EVERY_S,
+        patience_s: float = PATIENCE_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._engine = _fresh(engine)
+        self._every_s = every_s
+        self._patience_s = patience_s
+        self._clock = clock
+        self._asked = -inf
+        self._asking: asyncio.Future[str] | None = None
+        """What is wrong, empty where nothing is; it may outlast the patience with it, and is not asked again until
+        then."""
+        self._wrong = ""
+
+    async def __call__(self) -> bool:
+        """Whether it answers now, or did within the last second."""
+        if self._asking is None and self._clock() - self._asked >= self._every_s:
+            self._ask()
+        if self._asking is not None:
+            left = self._asked + self._patience_s - self._clock()
+            done, _ = await asyncio.wait({self._asking}, timeout=max(0.0, left))
+            if not done:
+                self._note(f"it did not answer within {self._patience_s:g} seconds")
+        return not self._wrong
+
+    def _ask(self) -> None:
+        loop = asyncio.get_running_loop()
+        asking: asyncio.Future[str] = loop.create_future()
+
+        def finish(wrong: str) -> None:
+            self._asking = None
+            self._note(wrong)
+            if not asking.done():
+                asking.set_result(wrong)
+
+        def look() -> None:
+            wrong = "the question failed"
+            try:
+                with self._engine.connect() as connection:
+                    connection.execute(_QUESTION)
+                wrong = ""
+            except SQLAlchemyError as error:
+                wrong = reason(error)
+            finally:
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(finish, wrong)
+
+        self._asking, self._asked = asking, self._clock()
+        # Not one of the loop's own threads, which requests need and the end of the process waits for.
+        threading.Thread(target=look, daemon=True, name="reachable").start()
+
+    def _note(self, wrong: str) -> None:
+        if wrong and not self._wrong:
+            log.warning("the database does not answer: %s", wrong)
+        elif self._wrong and not wrong:
+            log.info("the database answers again")
+        self._wrong = wrong
+
+
+def _fresh(engine: Engine) -> Engine:
+    """A server is asked over a new connection each time, whose every step has an end; a file as it is."""
+    if engine.dialect.name == "sqlite":
+        return engine
+    limits = {"connect_timeout": _CONNECT_S, "tcp_user_timeout": _CONNECT_S * 1000}
+    return create_engine(engine.url, poolclass=NullPool, connect_args=limits if engine.dialect.driver in _LIBPQ else {})
