@@ -159,25 +159,29 @@ def main() -> None:
     if options.fit:
         fit(options.backend)
         return
+    result = measure()
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def measure() -> dict[str, object]:
+    """Print the tables, and return what they are made of."""
     device = torch.cuda.get_device_name()
     limits = ceilings()
     print(f"{device}, torch {torch.__version__}, triton {triton.__version__}")
     print(f"copy {limits['copy_tb_s']:.2f} TB/s, matrix products {limits['matmul_tflop_s']:.0f} TFLOP/s")
     flashinfer = attention_flashinfer.version()
     print(f"FlashInfer {flashinfer}" if flashinfer else "FlashInfer is not installed: its columns stay empty")
-    rows = table(limits, flashinfer is not None)
-    if options.json:
-        result = {
-            "device": device,
-            "torch": torch.__version__,
-            "triton": triton.__version__,
-            "flashinfer": flashinfer,
-            "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-            "shape": SHAPE._asdict(),
-            "ceilings": limits,
-            "rows": rows,
-        }
-        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    return {
+        "device": device,
+        "torch": torch.__version__,
+        "triton": triton.__version__,
+        "flashinfer": flashinfer,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "shape": SHAPE._asdict(),
+        "ceilings": limits,
+        "rows": table(limits, flashinfer is not None),
+    }
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Every figure of the engine on one GPU, within ten minutes, as one table and a JSON file.
+"""Every figure of the engine on one GPU, and of its attention alone, within ten minutes, as tables and a JSON file.
 
     python benchmarks/gpu/run_all.py FOLDER [--quick]
 
@@ -20,6 +20,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+import attention
 from radixa.bench.engine import Row
 from radixa.bench.engine_gpu import GpuBench, GpuReport
 from radixa.bench.engine_table import gpu_table
@@ -36,6 +37,8 @@ def main() -> None:
     if not torch.cuda.is_available():
         sys.exit("torch sees no CUDA device here")
     started = time.perf_counter()
+    alone = attention.measure()
+    torch.cuda.empty_cache()
     reports = [llama(1 if given.quick else 3, started)]
     gc.collect()
     torch.cuda.empty_cache()
@@ -45,7 +48,12 @@ def main() -> None:
         console.print(gpu_table(report))
     date = datetime.now(UTC).strftime("%Y-%m-%d-%H%M")
     given.folder.mkdir(parents=True, exist_ok=True)
-    found = {"date": date, "seconds": time.perf_counter() - started, "reports": [asdict(report) for report in reports]}
+    found = {
+        "date": date,
+        "seconds": time.perf_counter() - started,
+        "reports": [asdict(report) for report in reports],
+        "attention": alone,
+    }
     (given.folder / f"gpu-{date}.json").write_text(json.dumps(found, indent=1) + "\n")
 
 

@@ -6,8 +6,10 @@ where the time asked for begins or ends within an hour, all put together by the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -42,9 +44,13 @@ def totals(query: Query) -> Select[Any]:
     return found
 
 
-def groups(query: Query, by: GroupBy, limit: int) -> Select[Any] | None:
-    """Rows of `key`, `account_id`, `SUMS` and `last`; None where no time was asked for."""
+def groups(query: Query, by: GroupBy, limit: int, near: int | None = None) -> Select[Any] | None:
+    """Rows of `key`, `account_id`, `SUMS` and `last`; None where no time was asked for.
+
+    `near`, of sessions: a time since which at least `limit` of them had requests, so that only the newest are added up.
+    """
     tables = _BY_SESSION if by == "session" else _BY_MODEL
+    newest = None if near is None else _newest_sessions(query, near, limit)
     parts = []
     for window, table in _sources(query, tables):
         owner = table.c.account_id if by == "session" and query.account_id is None else literal("")
@@ -52,6 +58,8 @@ def groups(query: Query, by: GroupBy, limit: int) -> Select[Any] | None:
         # What is the same for the whole window is none to group by, and its sums are there even over nothing.
         grouped = [column for column in (key, owner) if isinstance(column, Column)]
         part = _part(query, window, table, [key.label("key"), owner.label("account_id")])
+        if newest is not None:
+            part = part.where(tuple_(table.c.account_id, table.c.session_id).in_(newest))
         parts.append(part.group_by(*grouped))
     if not parts:
         return None
@@ -62,6 +70,38 @@ def groups(query: Query, by: GroupBy, limit: int) -> Select[Any] | None:
         .where(found.c.requests > 0)
         .group_by(found.c.key, found.c.account_id)
         .order_by(last.desc(), found.c.key, found.c.account_id)
+        .limit(limit)
+    )
+
+
+def newest(query: Query) -> Select[Any]:
+    """The time of the newest request."""
+    return select(func.max(ledger.c.created)).where(_matches(query, ledger, ledger.c.created, query.since, query.until))
+
+
+def sessions(query: Query, near: int) -> Select[Any]:
+    """How many had requests in the whole hours since `near`, the beginning of one."""
+    table = session_hours
+    until = None if query.until is None else query.until - HOUR
+    found = _matches(query, table, table.c.start, near, None)
+    if until is not None:
+        found &= table.c.start <= until
+    return select(func.count()).select_from(
+        select(table.c.account_id, table.c.session_id).where(found).distinct().subquery()
+    )
+
+
+def _newest_sessions(query: Query, near: int, limit: int) -> Select[Any]:
+    """The account and the id of the `limit` sessions with the newest requests, all since `near`."""
+    parts = []
+    for window, table in _sources(msgspec.structs.replace(query, since=near), _BY_SESSION):
+        keys = [table.c.account_id, table.c.session_id]
+        parts.append(_part(query, window, table, keys, sums=False).group_by(*keys))
+    found = union_all(*parts).subquery()
+    return (
+        select(found.c.account_id, found.c.session_id)
+        .group_by(found.c.account_id, found.c.session_id)
+        .order_by(func.max(found.c.last).desc(), found.c.session_id, found.c.account_id)
         .limit(limit)
     )
 
@@ -88,12 +128,16 @@ def _sources(query: Query, tables: dict[int, Table]) -> list[tuple[Window, Table
     return [(window, tables.get(window.width, ledger)) for window in found]
 
 
-def _part(query: Query, window: Window, table: Table, keys: list[ColumnElement[Any]]) -> Select[Any]:
-    """The sums of one window of a table."""
+def _part(
+    query: Query, window: Window, table: Table, keys: Sequence[ColumnElement[Any]], *, sums: bool = True
+) -> Select[Any]:
+    """Of one window of a table: `keys`, `SUMS` if wanted, and `last`."""
     time = ledger.c.created if table is ledger else table.c.start
     last = ledger.c.created if table is ledger else table.c.last
-    sums = _sums_of_rows() if table is ledger else [func.sum(table.c[name]).label(name) for name in SUMS]
-    return select(*keys, *sums, func.max(last).label("last")).where(
+    added: list[ColumnElement[Any]] = []
+    if sums:
+        added = _sums_of_rows() if table is ledger else [func.sum(table.c[name]).label(name) for name in SUMS]
+    return select(*keys, *added, func.max(last).label("last")).where(
         _matches(query, table, time, window.low, window.high)
     )
 

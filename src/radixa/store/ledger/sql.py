@@ -17,9 +17,11 @@ from radixa.store.database import insert_or
 from radixa.store.ledger import queries
 from radixa.store.ledger.base import COUNTS, SUMS, Group, GroupBy, LedgerRow, Query, Totals
 from radixa.store.ledger.many import Many
-from radixa.store.ledger.schema import ROLLUPS, ledger
+from radixa.store.ledger.schema import HOUR, ROLLUPS, ledger
 
 _PAGE = 1_000
+_NEAR_HOURS = (1, 4, 16, 64, 256)
+"""How far back it is looked for as many sessions as are asked for, before all are added up."""
 _KNOWN = select(ledger.c.request_id).where(ledger.c.request_id.in_(bindparam("offered", expanding=True)))
 """Made once: a statement is a ring of objects, and one that has its values in it keeps them until the garbage collector
 comes, which counts objects and not how large they are."""
@@ -87,10 +89,11 @@ class SqlLedger:
 
     def groups(self, query: Query, by: GroupBy, *, limit: int) -> list[Group]:
         """The one with the newest request first, at most `limit`."""
-        wanted = queries.groups(query, by, limit)
-        if wanted is None:
-            return []
         with self._engine.connect() as connection:
+            near = _near(connection, query, limit) if by == "session" else None
+            wanted = queries.groups(query, by, limit, near)
+            if wanted is None:
+                return []
             return [
                 Group(row["key"], row["account_id"], Totals(**{name: row[name] for name in SUMS}), row["last"])
                 for row in connection.execute(wanted).mappings()
@@ -127,6 +130,23 @@ class SqlLedger:
                 connection.rollback()
                 for pragma in _ASKED:
                     connection.exec_driver_sql(pragma)
+
+
+def _near(connection: Connection, query: Query, limit: int) -> int | None:
+    """The beginning of an hour since which at least `limit` sessions had requests; None where all have to be looked at.
+
+    Requests may come while it is looked for: that makes them more, never fewer.
+    """
+    newest = connection.scalar(queries.newest(query))
+    if newest is None:
+        return None
+    for hours in _NEAR_HOURS:
+        near = int(newest // HOUR - hours) * HOUR
+        if query.since is not None and near <= query.since:
+            return None
+        if connection.execute(queries.sessions(query, near)).scalar_one() >= limit:
+            return near
+    return None
 
 
 def _upsert(table: Table, dialect: Dialect) -> Any:
