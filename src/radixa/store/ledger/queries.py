@@ -50,7 +50,7 @@ def groups(query: Query, by: GroupBy, limit: int, near: int | None = None) -> Se
     `near`, of sessions: a time since which at least `limit` of them had requests, so that only the newest are added up.
     """
     tables = _BY_SESSION if by == "session" else _BY_MODEL
-    newest = None if near is None else _newest_sessions(query, near, limit)
+    among = None if near is None else _newest_sessions(query, near, limit).cte("newest_sessions")
     parts = []
     for window, table in _sources(query, tables):
         owner = table.c.account_id if by == "session" and query.account_id is None else literal("")
@@ -58,8 +58,8 @@ def groups(query: Query, by: GroupBy, limit: int, near: int | None = None) -> Se
         # What is the same for the whole window is none to group by, and its sums are there even over nothing.
         grouped = [column for column in (key, owner) if isinstance(column, Column)]
         part = _part(query, window, table, [key.label("key"), owner.label("account_id")])
-        if newest is not None:
-            part = part.where(tuple_(table.c.account_id, table.c.session_id).in_(newest))
+        if among is not None:
+            part = part.where(tuple_(table.c.account_id, table.c.session_id).in_(select(among)))
         parts.append(part.group_by(*grouped))
     if not parts:
         return None
