@@ -52,6 +52,16 @@ def test_a_gate_in_one_is_the_gate_in_two(rows: int) -> None:
     assert far(TritonOps().gated(product, x), apart.double()) < 2 * LIMIT
 
 
+def test_a_gate_whose_halves_fit_no_tile_is_made_in_two() -> None:
+    from radixa.kernels.triton.ops import TritonOps
+    from radixa.kernels.triton.product import FewRowsProduct
+
+    x, weight = made(2, 192, 128)
+    product = FewRowsProduct(weight)
+    assert not product.gates(2)
+    assert far(TritonOps().gated(product, x), TorchOps().gated(product, x).double()) < LIMIT
+
+
 def test_more_rows_are_the_librarys() -> None:
     from radixa.kernels.triton.ops import TritonOps
     from radixa.kernels.triton.product import ROWS, FewRowsProduct

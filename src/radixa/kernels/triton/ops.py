@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from radixa.kernels.triton.norm import add_rms_norm, rms_norm
-from radixa.kernels.triton.product import ROWS, FewRowsProduct
+from radixa.kernels.triton.product import FewRowsProduct
 from radixa.kernels.triton.rope import rope_store
 from radixa.kernels.triton.silu import silu_mul
 
@@ -43,6 +43,6 @@ class TritonOps:
         return silu_mul(gate_up)
 
     def gated(self, product: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-        if isinstance(product, FewRowsProduct) and x.shape[0] <= ROWS:
+        if isinstance(product, FewRowsProduct) and product.gates(x.shape[0]):
             return product.gated(x)
         return silu_mul(product(x))

@@ -9,6 +9,7 @@ a fixed order. A program's first piece of the weight is on its way before the ke
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -39,6 +40,9 @@ class Tile(NamedTuple):
 
 
 WIDE, NARROW, GATED = Tile(128, 4, 8), Tile(64, 4, 4), Tile(64, 4, 8)
+SHARED_BYTES = 200 << 10
+"""That the wide tile takes. Devices have as much from compute capability 9.0 on, those for graphics less."""
+
 WIDE_FROM = 16_384
 """Outputs from which the wide tile is faster. Measured on an H100 with Llama-3-8B's weights, of twelve tiles."""
 
@@ -164,8 +168,12 @@ class FewRowsProduct:
         )  # fmt: skip
         return out
 
+    def gates(self, rows: int) -> bool:
+        """Whether `gated` takes so many rows: its tiles must fit each half of the weight."""
+        return rows <= ROWS and self._weight.shape[0] % (2 * GATED.outputs) == 0
+
     def gated(self, x: Tensor) -> Tensor:
-        """`silu(gate) * up` of the product's halves: x [N, inputs], N at most `ROWS` -> [N, outputs / 2]."""
+        """`silu(gate) * up` of the product's halves: x [N, inputs] -> [N, outputs / 2]."""
         outputs, inputs = self._weight.shape
         rows = x.shape[0]
         out = torch.empty(rows, outputs // 2, dtype=x.dtype, device=x.device)
@@ -178,7 +186,15 @@ class FewRowsProduct:
 
 
 def takes(weight: Tensor) -> bool:
-    """Whether the kernel's tiles fit the weight."""
+    """Whether the kernel's tiles fit the weight, and the device's memory next to its processors."""
     outputs, inputs = weight.shape
-    fits = outputs % NARROW.outputs == 0 and inputs % INPUTS == 0
-    return weight.is_cuda and weight.dtype == torch.bfloat16 and weight.is_contiguous() and fits
+    if outputs % NARROW.outputs or inputs % INPUTS or weight.dtype != torch.bfloat16:
+        return False
+    return weight.is_cuda and weight.is_contiguous() and _shared_bytes(weight.device) >= SHARED_BYTES
+
+
+@cache
+def _shared_bytes(device: torch.device) -> int:
+    """What one program may use of a processor's shared memory."""
+    # torch's type hints do not know it; AMD's devices do not have it.
+    return int(getattr(torch.cuda.get_device_properties(device), "shared_memory_per_block_optin", 0))
