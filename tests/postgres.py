@@ -36,6 +36,8 @@ def postgres_store(postgres_migrated: str) -> Iterator[SqlStore]:
     found = open_store(StoreConfig(url=postgres_migrated))
     tables = [name for name in inspect(found.engine).get_table_names() if name != "alembic_version"]
     with found.engine.begin() as connection:
+        # A transaction that another test left open is that test's fault, not to be waited for.
+        connection.execute(text("SET LOCAL lock_timeout = '10s'"))
         connection.execute(text(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE"))
     yield found
     found.close()

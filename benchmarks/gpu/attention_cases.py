@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from radixa.attention.base import SequenceLayout
-from radixa.attention.triton.base import HeadShape
+from radixa.attention.graphs import HeadShape
 from radixa.kv.base import Segment
 
 SHAPE = HeadShape(kv_heads=8, group=4, size=128)

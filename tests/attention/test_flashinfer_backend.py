@@ -12,7 +12,7 @@ import torch
 from attention_cases import Case, Pool, make_case, random_layouts
 
 from radixa.attention.base import SequenceLayout, TreeMode
-from radixa.attention.triton.base import HeadShape
+from radixa.attention.graphs import HeadShape
 from radixa.kv.base import Segment
 
 pytest.importorskip("flashinfer", reason="flashinfer-python is not installed")

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from radixa.attention.base import SequenceLayout
 from radixa.attention.flashinfer.tables import StepTables, Table, padded, step_tables
 from radixa.attention.flashinfer.tuning import PAYS_FROM, sharing_pays
+from radixa.attention.graphs import HeadShape
 from radixa.attention.select import make_cuda_attention
 from radixa.attention.tree_plan import sharing_rule
-from radixa.attention.triton.base import HeadShape
 from radixa.core.errors import ConfigError
 from radixa.kv.base import Segment
 

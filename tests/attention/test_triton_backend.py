@@ -14,8 +14,9 @@ from attention_cases import Case, Pool, make_case, random_layouts
 from triton_device import CUDA, DEVICE
 
 from radixa.attention.base import SequenceLayout, TreeMode
+from radixa.attention.graphs import HeadShape
 from radixa.attention.triton.backend import TritonAttention
-from radixa.attention.triton.base import DevicePlan, HeadShape
+from radixa.attention.triton.base import DevicePlan
 from radixa.kv.base import Segment
 
 BOUND = {torch.bfloat16: 1e-2, torch.float16: 2e-3, torch.float32: 1e-5}

@@ -358,7 +358,8 @@ def test_a_request_says_once_which_host_it_is_for(head: bytes, said: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "host", [b"", b"localhost", b"localhost:8000", b"127.0.0.1:80", b"[::1]:8000", b"[fe80::1%25eth0]", b"a_b.c:", b"X"]
+    "host",
+    [b"", b"localhost", b"localhost:8000", b"127.0.0.1:80", b"[::1]:8000", b"[fe80::1%25eth0]", b"a_b.c:", b"x \t"],
 )
 def test_hosts_that_there_can_be(host: bytes) -> None:
     async def work(place: Place) -> None:

@@ -8,7 +8,7 @@ from radixa.attention.base import AttentionBackend, TreeMode
 from radixa.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from radixa.attention.triton.base import HeadShape
+    from radixa.attention.graphs import HeadShape
 
 CudaKernels = Literal["triton", "flashinfer"]
 """Whose attention kernels a CUDA device runs."""

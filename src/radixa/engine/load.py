@@ -112,6 +112,11 @@ def by_device(settings: EngineSettings) -> EngineSettings:
 
         device = usable_device(device)
     gpu = device == "cuda"
+    if not gpu and settings.attention_kernels != "triton":
+        raise ConfigError(
+            f"[engine] attention_kernels = {settings.attention_kernels!r}: the engine computes on the CPU here; "
+            "expected device = 'cuda', or 'triton'"
+        )
     dtype = "bfloat16" if gpu and settings.dtype == "auto" else settings.dtype
     return msgspec.structs.replace(
         settings,

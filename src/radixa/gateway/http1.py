@@ -178,7 +178,9 @@ class Connection(HttpToolsProtocol):
         self._unread = size
         if size > self._server.max_header_bytes:
             raise ValueError("ends the parser's work; _read says why")
-        self._wrong = _wrong_host([value for name, value in self.headers if name == b"host"], self._version)
+        # The parser leaves the blanks behind a value, which are none of it.
+        hosts = [value.strip(b" \t") for name, value in self.headers if name == b"host"]
+        self._wrong = _wrong_host(hosts, self._version)
         if self._wrong is not None:
             raise ValueError("ends the parser's work; _read says why")
         self._upgrade = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"

@@ -27,7 +27,7 @@ _QUESTION = text("SELECT count(*) FROM alembic_version")
 
 
 class Reachable:
-    """Of one database. It is asked over a connection of its own: those of the pool may be in use, or have ended."""
+    """Of one database. A server is asked over a connection of its own: the pool's may be in use, or have ended."""
 
     def __init__(
         self,
@@ -79,9 +79,9 @@ class Reachable:
                 if not loop.is_closed():
                     loop.call_soon_threadsafe(finish, wrong)
 
-        self._asking, self._asked = asking, self._clock()
         # Not one of the loop's own threads, which requests need and the end of the process waits for.
         threading.Thread(target=look, daemon=True, name="reachable").start()
+        self._asking, self._asked = asking, self._clock()
 
     def _note(self, wrong: str) -> None:
         if wrong and not self._wrong:
@@ -95,5 +95,12 @@ def _fresh(engine: Engine) -> Engine:
     """A server is asked over a new connection each time, whose every step has an end; a file as it is."""
     if engine.dialect.name == "sqlite":
         return engine
-    limits = {"connect_timeout": _CONNECT_S, "tcp_user_timeout": _CONNECT_S * 1000}
+    limits = {
+        "connect_timeout": _CONNECT_S,
+        "tcp_user_timeout": _CONNECT_S * 1000,
+        # For a host that is gone while its answer is waited for.
+        "keepalives_idle": _CONNECT_S,
+        "keepalives_interval": 1,
+        "keepalives_count": 2,
+    }
     return create_engine(engine.url, poolclass=NullPool, connect_args=limits if engine.dialect.driver in _LIBPQ else {})

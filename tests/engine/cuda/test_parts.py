@@ -131,6 +131,8 @@ def test_without_a_gpu() -> None:
     assert (found.device, found.step_tokens, found.max_running) == ("cpu", 512, 3)
     with pytest.raises(ConfigError, match="torch sees no CUDA device here; expected 'cpu' or 'auto'"):
         by_device(EngineSettings(model="random:smollm2-135m", device="cuda"))
+    with pytest.raises(ConfigError, match="attention_kernels = 'flashinfer': the engine computes on the CPU here"):
+        by_device(EngineSettings(model="random:smollm2-135m", attention_kernels="flashinfer"))
 
 
 def test_memory_of_the_host_that_cannot_be_taken_is_refused() -> None:

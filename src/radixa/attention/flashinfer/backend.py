@@ -14,9 +14,17 @@ from torch import Tensor
 from radixa.attention.base import SequenceLayout, TreeMode
 from radixa.attention.flashinfer.base import FlashInferPlan, Variant
 from radixa.attention.flashinfer.tables import Ints, StepTables, Table, padded, step_tables
-from radixa.attention.flashinfer.tuning import ENTRIES, SLOTS_A_ROW, TENSOR_CORES_FROM, WORKSPACE, sharing_pays
+from radixa.attention.flashinfer.tuning import (
+    ENTRIES,
+    LEVELS,
+    ROOMS,
+    SLOTS_A_ROW,
+    TENSOR_CORES_FROM,
+    WORKSPACE,
+    sharing_pays,
+)
+from radixa.attention.graphs import HeadShape
 from radixa.attention.tree_plan import Pays, sharing_rule
-from radixa.attention.triton.base import HeadShape
 
 IN_FLIGHT = 4
 """Plans kept alive after they are replaced: FlashInfer's copies out of their pinned memory may still be under way."""
@@ -99,9 +107,10 @@ class FlashInferAttention:
         assert plan.limits is not None, "a plan from `reserve`"
         tables = step_tables(layouts, self._pays, self._page, ahead, len(plan.limits))
         most = max((table.entries for table in tables.shared), default=0)
+        few = len(tables.shared) <= LEVELS
         pages = max(len(table.pages) for table in (tables.own, *tables.shared))
         fits = tables.own.entries <= len(plan.limits) and most <= ENTRIES and pages <= plan.slots
-        if not tables.decodes or not fits:
+        if not tables.decodes or not fits or not few:
             return None
         if plan.copied is not None:
             plan.copied.synchronize()
@@ -200,8 +209,8 @@ class FlashInferAttention:
 
 
 def _room(entries: int) -> int:
-    """Entries that a level in place is made for: two for one, since a batch that fills its bucket has one less."""
-    return max(2, 1 << (entries - 1).bit_length())
+    """Entries that a level in place is made for."""
+    return next(room for room in ROOMS if room >= entries)
 
 
 def _pinned(numbers: Ints) -> Tensor:

@@ -17,6 +17,10 @@ ENTRIES = 64
 """Of a shared level, in a plan that stays in place. The kernel's grid has one program an entry at least, and partial
 results for each; a step with more runs without the graph."""
 
+LEVELS, ROOMS = 2, (4, 16, ENTRIES)
+"""Of a plan in place: levels at most, and the numbers of entries that one is made for. Each combination is a graph of
+its own, so they are few."""
+
 SLOTS_A_ROW = 16384
 """Pages of a plan in place, on average for each row of its bucket."""
 

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from radixa.attention.base import SequenceLayout, TreeMode
+from radixa.attention.graphs import HeadShape
 from radixa.attention.tree_plan import Pays, sharing_rule
-from radixa.attention.triton.base import Capacity, DevicePlan, HeadShape, HostPlan, Ints, Variant
+from radixa.attention.triton.base import Capacity, DevicePlan, HostPlan, Ints, Variant
 from radixa.attention.triton.items import plan_step
 from radixa.attention.triton.kernel import attend_kernel, merge_kernel
 from radixa.attention.triton.layout import HEADER, ITEM, MERGE, NARROW, RUN

@@ -16,7 +16,7 @@ from radixa.models.base import ModelConfig
 
 if TYPE_CHECKING:
     from radixa.attention.base import AttentionBackend
-    from radixa.attention.triton.base import GraphAttention
+    from radixa.attention.graphs import GraphAttention
     from radixa.engine.base import EngineSettings
     from radixa.kernels.triton.ops import TritonOps
     from radixa.models.decoder import LlamaDecoder
@@ -55,8 +55,8 @@ def free_bytes() -> int:
 
 def computing(config: ModelConfig, settings: EngineSettings) -> tuple[TritonOps, AttentionBackend]:
     """The operations and the attention. ConfigError for heads that the attention does not take."""
+    from radixa.attention.graphs import HeadShape
     from radixa.attention.select import make_cuda_attention
-    from radixa.attention.triton.base import HeadShape
     from radixa.kernels.triton.ops import TritonOps
 
     group = config.heads // config.kv_heads

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from radixa.attention.triton.base import GraphAttention, PlanInPlace
+from radixa.attention.graphs import GraphAttention, PlanInPlace
 from radixa.engine.cuda.decoding import Period, decodes
 from radixa.engine.cuda.graphs import Graphs, bucket, buckets
 from radixa.engine.cuda.rows import Rows

@@ -47,7 +47,7 @@ WIDE_FROM = 16_384
 """Outputs from which the wide tile is faster. Measured on an H100 with Llama-3-8B's weights, of twelve tiles."""
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def _product_kernel(
     x, weight, out, parts, arrived, rows, outputs, inputs, each, x_row,
     M: tl.constexpr, N: tl.constexpr, K: tl.constexpr, SPLIT: tl.constexpr, EARLY: tl.constexpr,
@@ -88,7 +88,7 @@ def _product_kernel(
             tl.store(arrived + tile, 0)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def _gated_kernel(
     x, weight, out, rows, outputs, inputs, x_row,
     M: tl.constexpr, N: tl.constexpr, K: tl.constexpr, EARLY: tl.constexpr,
@@ -150,7 +150,7 @@ class FewRowsProduct:
     def __call__(self, x: Tensor) -> Tensor:
         """x [N, inputs], rows contiguous -> [N, outputs]."""
         rows = x.shape[0]
-        if rows > ROWS:
+        if not 0 < rows <= ROWS:
             if self._wide:
                 return torch.mm(x, self._weight.t(), out_dtype=torch.float32)
             return functional.linear(x, self._weight)
@@ -170,7 +170,7 @@ class FewRowsProduct:
 
     def gates(self, rows: int) -> bool:
         """Whether `gated` takes so many rows: its tiles must fit each half of the weight."""
-        return rows <= ROWS and self._weight.shape[0] % (2 * GATED.outputs) == 0
+        return 0 < rows <= ROWS and self._weight.shape[0] % (2 * GATED.outputs) == 0
 
     def gated(self, x: Tensor) -> Tensor:
         """`silu(gate) * up` of the product's halves: x [N, inputs] -> [N, outputs / 2]."""
