@@ -68,12 +68,9 @@ def cases(report: str) -> int:
     return int(found[1])
 
 
-@pytest.mark.parametrize(("admin", "examples"), [(True, "3"), (False, "2")])
-async def test_a_few_of_all_requests(build: Build, tmp_path: Path, admin: bool, examples: str) -> None:
+async def test_a_few_of_all_requests(build: Build, tmp_path: Path) -> None:
     world = build(max_body_bytes=LIMIT)
-    report = await run(
-        world, tmp_path, client_key(world, admin=admin), "--phases", "fuzzing", "--max-examples", examples
-    )
+    report = await run(world, tmp_path, client_key(world, admin=True), "--phases", "fuzzing", "--max-examples", "2")
     assert cases(report) > OPERATIONS
 
 
