@@ -29,6 +29,9 @@ def test_what_there_is_without_a_server(radixa: Radixa, home: Path, monkeypatch:
     assert "missing" not in rows["wordllama-l2-supercat-256"]
     shown = radixa("models").out
     assert "claude-3-5-sonnet" in shown
+    assert rows["claude-3-5-sonnet"]["retires"] == "2026-11-30"
+    assert rows["claude-3-5-sonnet"]["successor"] == "claude-sonnet-5-5"
+    assert "2026-11-30, then claude-sonnet-5-5" in " ".join(shown.split())
     assert "radixa pull fetches it" in shown
     # Nobody answers yet, least of all an upstream provider.
     assert "answered by" not in shown

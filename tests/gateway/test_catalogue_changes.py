@@ -111,6 +111,13 @@ async def test_prices_of_the_past_stay_as_they_were(build: Build) -> None:
         ({"provider": "openai", "fallbacks": ["m"]}, "fallbacks[0]"),
         ({"provider": "openai", "upstream": "x"}, "upstream"),
         ({"provider": "openai", "id": "other"}, "id"),
+        ({"provider": "openai", "retires": ""}, "retires"),
+        ({"provider": "openai", "successor": ""}, "successor"),
+        ({"provider": "openai", "successor": "m"}, "successor"),
+        ({"provider": "openai", "upstream_model": "u", "successor": "u"}, "successor"),
+        ({"provider": "openai", "successor": "a\nline"}, "successor"),
+        ({"provider": "openai", "": 1}, ""),
+        ({"provider": "openai", "two\nlines": 1}, "two\nlines"),
     ],
 )
 async def test_errors_name_the_field(world: World, body: dict[str, Any], param: str) -> None:

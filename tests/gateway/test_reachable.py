@@ -8,10 +8,10 @@ import shutil
 import threading
 from collections.abc import Awaitable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
 from radixa.core.config import StoreConfig
 from radixa.gateway.reachable import Reachable
@@ -183,5 +183,41 @@ async def test_a_file_that_is_gone(tmp_path: Path) -> None:
         store.engine.dispose()
         shutil.rmtree(file.parent)
         assert not await reachable()
+    finally:
+        store.close()
+
+
+async def test_a_file_is_not_asked_by_the_pools_connections(tmp_path: Path) -> None:
+    store = open_store(StoreConfig(), tmp_path / "radixa.db")
+    try:
+        pool: Any = store.engine.pool
+        taken = [store.engine.connect() for _ in range(pool.size() + pool._max_overflow)]
+        assert await Reachable(store.engine)()
+        for connection in taken:
+            connection.close()
+    finally:
+        store.close()
+
+
+async def test_an_answer_that_does_not_come_is_given_up(postgres_schema: str) -> None:
+    store = open_store(StoreConfig(url=postgres_schema))
+    now = 0.0
+    reachable = Reachable(store.engine, every_s=0, patience_s=0.05, clock=lambda: now)
+
+    def asking() -> int:
+        return sum(thread.name == "reachable" for thread in threading.enumerate())
+
+    try:
+        assert await reachable()
+        with store.engine.begin() as connection:
+            connection.execute(text("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE"))
+            for expected in (1, 1, 2, 3, 4, 4):
+                assert not await reachable()
+                assert asking() == expected
+                # Not long enough, at first.
+                now += 0.2 if expected == 1 and now < 0.2 else 0.3
+        async with asyncio.timeout(10):
+            while not await reachable() or asking():  # noqa: ASYNC110 - what is waited for has no event
+                await asyncio.sleep(0.01)
     finally:
         store.close()

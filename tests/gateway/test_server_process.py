@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, make_url, text
 
 from radixa.models.base import ModelFolder
 from tests.gateway.live import KEY, Live, serving
@@ -183,3 +185,30 @@ def test_a_pool_so_small_that_requests_must_retract(smollm2: ModelFolder, tmp_pa
         details = usage["prompt_tokens_details"]
         assert usage["completion_tokens"] == 40
         assert details["cached_tokens"] + details["cache_write_tokens"] <= usage["prompt_tokens"]
+
+
+@pytest.mark.slow
+def test_a_database_that_hangs_does_not_keep_a_process_alive(postgres_schema: str, tmp_path: Path) -> None:
+    settings = {"RADIXA_STORE_URL": postgres_schema, "RADIXA_ENGINE_ENABLED": "false", "RADIXA_SERVER_GRACE_S": "1"}
+    with serving(tmp_path, wait=False, **settings) as live:
+        live.wait_ready()
+        engine = create_engine(make_url(postgres_schema).set(drivername="postgresql+psycopg"))
+        with engine.connect() as connection:
+            connection.execute(text("LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE"))
+            request = urllib.request.Request(f"{live.url}/v1/accounts", headers={"authorization": f"Bearer {KEY}"})
+            hanging = threading.Thread(target=lambda: _ended(request), daemon=True)
+            hanging.start()
+            waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            while not connection.execute(waiting).scalar_one():
+                time.sleep(0.05)
+                connection.execute(text("SELECT pg_stat_clear_snapshot()"))
+            assert live.stop() == 1
+        engine.dispose()
+        hanging.join(10)
+        assert "threads still wait" in live.output
+
+
+def _ended(request: urllib.request.Request) -> None:
+    """Waits for an answer, or for its connection to end."""
+    with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=60) as answer:
+        answer.read()

@@ -134,6 +134,8 @@ def _local() -> list[dict[str, Any]]:
             "prices_usd_per_mtok": shown,
             "limits": {"rpm": entry.rpm, "tpm": entry.tpm},
             "shutdown_date": entry.shutdown_date,
+            "retires": entry.retires,
+            "successor": entry.successor,
         }
         provider = providers.get(entry.provider)
         if entry.provider == PROVIDER and files() is None:
@@ -170,9 +172,15 @@ def _note(ours: dict[str, Any]) -> str:
         return "fetched" if ours["fetched"] else "radixa pull fetches it"
     notes = [ours["missing"]] if "missing" in ours else []
     if ours.get("shutdown_date"):
-        from datetime import date
-
-        day = date.fromisoformat(ours["shutdown_date"])
-        # The reader's own day.
-        notes.append(f"{'shut' if day <= date.today() else 'shuts'} down {day}")  # noqa: DTZ011
+        notes.append(f"{'shut' if _past(ours['shutdown_date']) else 'shuts'} down {ours['shutdown_date']}")
+    if ours.get("retires"):
+        instead = f", then {ours['successor']}" if ours.get("successor") else ""
+        notes.append(f"{'ended' if _past(ours['retires']) else 'ends'} {ours['retires']}{instead}")
     return ", ".join(notes)
+
+
+def _past(day: str) -> bool:
+    from datetime import date
+
+    # The reader's own day.
+    return date.fromisoformat(day) <= date.today()  # noqa: DTZ011

@@ -22,7 +22,7 @@ from radixa.gateway.values import check_values
 
 T = TypeVar("T")
 
-_AT = re.compile(r" - at `(?:key in `)?\$(?P<path>.*?)`?$")
+_AT = re.compile(r".* - at `(?:key in `)?\$(?P<path>.*?)`?$", re.DOTALL)
 _STEP = re.compile(r"\.(?P<field>[^.\[]+)|\[(?P<index>\d+)\]|\[\.\.\.\]")
 
 _LARGE_BYTES = 256 * 1024
@@ -76,20 +76,19 @@ _type_info = cache(inspect.type_info)
 
 
 def _explain(message: str, kind: Any, body: bytes) -> InvalidRequest:
-    found = _AT.search(message)
+    found = _AT.match(message)
     path = found["path"] if found else ""
-    text = message[: found.start()] if found else message
+    text = message[: message.rindex(" - at `")] if found else message
     missing = re.match(r"Object missing required field `(.+)`", text)
     if missing:
         param = f"{path}.{missing[1]}".lstrip(".")
         return InvalidRequest(f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
-    unknown = re.match(r"Object contains unknown field `(.+)`", text)
+    unknown = re.match(r"Object contains unknown field `(.*)`", text, re.DOTALL)
     if unknown:
         param = shown(f"{path}.{unknown[1]}".lstrip("."))
         known = ", ".join(_fields(path, _type_info(kind)))
-        return InvalidRequest(
-            f"Unknown parameter: '{param}'. Expected no other than {known}.", param=param, code="unknown_parameter"
-        )
+        expected = f" Expected no other than {known}." if known else ""
+        return InvalidRequest(f"Unknown parameter: '{param}'.{expected}", param=param, code="unknown_parameter")
     if not path:
         return _unreadable(text)
     param = shown(path.lstrip(".").replace("[...]", ""))

@@ -20,6 +20,8 @@ EVERY_S = 1.0
 """An answer holds so long."""
 PATIENCE_S = 2.0
 """A database that takes longer does not answer."""
+_LOST, _THREADS = 5, 4
+"""An answer that has not come after so many times the patience is given up, while so few threads wait for one."""
 _CONNECT_S = 2
 """The least that libpq takes as a limit on connecting."""
 _LIBPQ = ("psycopg", "psycopg2")
@@ -27,7 +29,7 @@ _QUESTION = text("SELECT count(*) FROM alembic_version")
 
 
 class Reachable:
-    """Of one database. A server is asked over a connection of its own: the pool's may be in use, or have ended."""
+    """Of one database. It is asked over a connection of its own: those of the pool may be in use, or have ended."""
 
     def __init__(
         self,
@@ -42,13 +44,17 @@ class Reachable:
         self._clock = clock
         self._asked = -inf
         self._asking: asyncio.Future[str] | None = None
-        """What is wrong, empty where nothing is; it may outlast the patience with it, and is not asked again until
-        then."""
+        """What is wrong, empty where nothing is. It may outlast the patience with it, and is asked again when it came,
+        or is given up."""
+        self._threads = 0
+        """That wait for an answer, lost ones included."""
         self._wrong = ""
 
     async def __call__(self) -> bool:
         """Whether it answers now, or did within the last second."""
-        if self._asking is None and self._clock() - self._asked >= self._every_s:
+        age = self._clock() - self._asked
+        free = self._asking is None or (age >= _LOST * self._patience_s and self._threads < _THREADS)
+        if free and age >= self._every_s:
             self._ask()
         if self._asking is not None:
             left = self._asked + self._patience_s - self._clock()
@@ -62,10 +68,11 @@ class Reachable:
         asking: asyncio.Future[str] = loop.create_future()
 
         def finish(wrong: str) -> None:
-            self._asking = None
-            self._note(wrong)
-            if not asking.done():
-                asking.set_result(wrong)
+            self._threads -= 1
+            if self._asking is asking:
+                self._asking = None
+                self._note(wrong)
+            asking.set_result(wrong)
 
         def look() -> None:
             wrong = "the question failed"
@@ -82,6 +89,7 @@ class Reachable:
         # Not one of the loop's own threads, which requests need and the end of the process waits for.
         threading.Thread(target=look, daemon=True, name="reachable").start()
         self._asking, self._asked = asking, self._clock()
+        self._threads += 1
 
     def _note(self, wrong: str) -> None:
         if wrong and not self._wrong:
@@ -92,8 +100,8 @@ class Reachable:
 
 
 def _fresh(engine: Engine) -> Engine:
-    """A server is asked over a new connection each time, whose every step has an end; a file as it is."""
-    if engine.dialect.name == "sqlite":
+    """Asked over a new connection each time, a server's with limits; a database in memory has only the one."""
+    if engine.url.database in (None, "", ":memory:") and engine.dialect.name == "sqlite":
         return engine
     limits = {
         "connect_timeout": _CONNECT_S,

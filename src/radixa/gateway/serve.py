@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import threading
@@ -39,12 +40,16 @@ from radixa.store.first import ensure_first_account, ensure_first_key, ignored_f
 from radixa.store.owner import Owner
 from radixa.store.sql import SqlStore, open_store
 
+log = logging.getLogger("radixa.gateway")
+
 T = TypeVar("T")
 
 _COLLECT_AFTER = 10_000
 """New objects until the youngest are collected."""
 _LEAVING_S = 2.0
 """How long clients may take for the rest of answers that are complete, when the server ends."""
+_LAST_S = 5.0
+"""What threads get when all else is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +80,18 @@ def serve(config: Config, events: Events, mount: Mount = lambda gateway: RouteTa
     import uvloop
 
     log_to_stderr(config.log)
-    uvloop.run(_serve(config, events, mount))
+    # When all is done the process waits for its threads, of which one may wait for a database that hangs.
+    last = threading.Timer(_LAST_S, _end)
+    last.daemon = True
+    try:
+        uvloop.run(_serve(config, events, mount, last.start))
+    except BaseException:
+        # The caller says what is wrong, and may go on.
+        last.cancel()
+        raise
 
 
-async def _serve(config: Config, events: Events, mount: Mount) -> None:
+async def _serve(config: Config, events: Events, mount: Mount, done: Callable[[], None]) -> None:
     from radixa.models.prepare import check_name
 
     if config.engine.enabled:
@@ -93,6 +106,7 @@ async def _serve(config: Config, events: Events, mount: Mount) -> None:
         try:
             await _serve_from(store, address, config, events, mount)
         finally:
+            done()
             store.close()
 
 
@@ -240,6 +254,12 @@ def _stop_signal(stopping: Callable[[], None]) -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
     return stop
+
+
+def _end() -> None:
+    log.error("threads still wait, for the database or a server upstream, and are left; no row of the ledger is lost")
+    logging.shutdown()
+    os._exit(1)
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

@@ -30,6 +30,14 @@ POSTGRES = "postgresql+psycopg"
 """What `postgresql://` means here: psycopg 3, which comes with the extra `radixa[postgres]`."""
 _PREPARED = 8
 """Statements that SQLite's driver keeps prepared for a connection; it would keep 128."""
+_LIMITS = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+"""libpq's, so that nobody waits for a host that is gone for longer than half a minute. A URL may name others."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 _STARTING = 0x7261646978610001
 """The advisory lock of whoever makes tables, or the first account and key: any number that nobody else takes."""
@@ -111,8 +119,10 @@ def _shown(url: URL) -> str:
 
 def _server(url: URL) -> Engine:
     """A database server; each connection is tried before it is used, since they drop those that idle."""
-    driver = POSTGRES if url.drivername == "postgresql" else url.drivername
-    return create_engine(url.set(drivername=driver), pool_pre_ping=True)
+    target = url.set(drivername=POSTGRES if url.drivername == "postgresql" else url.drivername)
+    ours = target.get_driver_name() == "psycopg"
+    limits = {name: value for name, value in _LIMITS.items() if name not in url.query} if ours else {}
+    return create_engine(target, pool_pre_ping=True, connect_args=limits)
 
 
 def _sqlite(url: URL) -> Engine:

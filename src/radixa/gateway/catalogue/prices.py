@@ -27,6 +27,15 @@ def dated_prices(entry: ModelEntry) -> tuple[DatedPrices, ...]:
     for label, field, day in days:
         if day and not is_day(day):
             raise ConfigError(f"models: {entry.id}: {label} = {day!r}: expected a day such as 2027-01-14", param=field)
+    if entry.retires == "":
+        raise ConfigError(f"models: {entry.id}: retires = '': expected a day such as 2027-01-14", param="retires")
+    if entry.successor is not None and (
+        not entry.successor.isprintable() or entry.successor in ("", entry.id, entry.upstream_model)
+    ):
+        raise ConfigError(
+            f"models: {entry.id}: successor = {entry.successor!r}: expected the name of another model",
+            param="successor",
+        )
     dated = []
     for i, given in enumerate(entry.prices):
         try:

@@ -62,7 +62,7 @@ def flushed_body(dropped: Flushed) -> FlushedBody:
     return FlushedBody("cache.flushed", dropped.tokens, dropped.host_tokens, dropped.disk_tokens)
 
 
-@operation(answer=CacheShape)
+@operation(answer=CacheShape, errors=(400,))
 async def show(gateway: Gateway, request: Request) -> Response:
     """Counters since the start, capacity, and use by tier and namespace, in tokens; null where that is not known.
 

@@ -40,7 +40,7 @@ class KeepBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 _decode = BodyDecoder(KeepBody)
 
 
-@operation(answer=PathBody, errors=(404,))
+@operation(answer=PathBody, errors=(400, 404))
 async def show(gateway: Gateway, request: Request) -> Response:
     """The path to a node, root first."""
     return await _path(gateway, request, await gateway.local.engine.node(_number(request), _whose(request)))
@@ -60,7 +60,7 @@ async def change(gateway: Gateway, request: Request) -> Response:
     return await _path(gateway, request, await gateway.local.engine.keep(number, _whose(request), keep))
 
 
-@operation(answer=FlushedBody, errors=(404,))
+@operation(answer=FlushedBody, errors=(400, 404))
 async def evict(gateway: Gateway, request: Request) -> Response:
     """Drop a node, what is below it, and what is above it as far as nothing else goes on from there, in every tier.
 

@@ -38,7 +38,7 @@ class RecentListBody(msgspec.Struct, frozen=True):
     data: list[RecentBody]
 
 
-@operation(answer=RecentListBody)
+@operation(answer=RecentListBody, errors=(400,))
 async def index(gateway: Gateway, request: Request) -> Response:
     """Newest first; of prompts that the cache may keep, since this server started."""
     tokenizer = gateway.local.tokenizer
@@ -47,7 +47,7 @@ async def index(gateway: Gateway, request: Request) -> Response:
     return json_response(RecentListBody("list", data))
 
 
-@operation(answer=ExplanationBody, errors=(404,))
+@operation(answer=ExplanationBody, errors=(400, 404))
 async def show(gateway: Gateway, request: Request) -> Response:
     """What hit and what missed when this request was answered, with its text."""
     wanted = request.argument
