@@ -1,9 +1,10 @@
 """The fused operations a decoder is made of.
 
-Two implementations of one protocol: `torch_ops.TorchOps`, the plain form, and `native.NativeOps`, compiled C that fuses
-what a CPU would otherwise do in many small passes. They are tested equal; the plain form is what runs where no compiled
-library was built. Shapes: N tokens in the step, H hidden size, D head size, Hq and Hkv heads, C slots, I MLP width.
-Tensors are float32 or bfloat16, contiguous; sums are taken in float32.
+Three implementations of one protocol: `torch_ops.TorchOps`, the plain form; `native.NativeOps`, compiled C that fuses
+what a CPU would otherwise do in many small passes; and `triton.ops.TritonOps`, for CUDA devices. They are tested equal;
+the plain form is what runs on a CPU where no compiled library was built. Shapes: N tokens in the step, H hidden size, D
+head size, Hq and Hkv heads, C slots, I MLP width. Tensors are float32 or bfloat16, contiguous; sums are taken in
+float32.
 """
 
 from __future__ import annotations
