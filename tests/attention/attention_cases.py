@@ -110,3 +110,14 @@ def random_layouts(seed: int, sequences: int, levels: int, longest: int, chunk: 
 
     grow([], sequences, 0)
     return layouts
+
+
+def prompts_beside_decoding() -> list[SequenceLayout]:
+    """Chunks of prompts over a cached prefix and without one, and a sequence that decodes."""
+    prefix = [Segment(1, 0, 40)]
+    return [
+        SequenceLayout(10, [*prefix, Segment(0, 100, 10)]),
+        SequenceLayout(1, [*prefix, Segment(0, 130, 1)]),
+        SequenceLayout(2, [*prefix, Segment(0, 140, 7)]),
+        SequenceLayout(5, [Segment(0, 160, 5)]),
+    ]

@@ -9,7 +9,7 @@ import random
 
 import pytest
 import torch
-from attention_cases import Case, Pool, make_case, random_layouts
+from attention_cases import Case, Pool, make_case, prompts_beside_decoding, random_layouts
 
 from radixa.attention.base import SequenceLayout, TreeMode
 from radixa.attention.graphs import HeadShape
@@ -91,14 +91,7 @@ def test_pages_of_sixteen_tokens(mode: TreeMode) -> None:
 
 
 def test_prompts_over_a_cached_prefix_beside_decoding_sequences() -> None:
-    prefix = [Segment(1, 0, 40)]
-    layouts = [
-        SequenceLayout(10, [*prefix, Segment(0, 100, 10)]),
-        SequenceLayout(1, [*prefix, Segment(0, 130, 1)]),
-        SequenceLayout(2, [*prefix, Segment(0, 140, 7)]),
-        SequenceLayout(5, [Segment(0, 160, 5)]),
-    ]
-    check(make(layouts), "on", "off")
+    check(make(prompts_beside_decoding()), "on", "off")
 
 
 @pytest.mark.parametrize(("new", "cached"), [(1000, 0), (257, 3000), (31, 1)])

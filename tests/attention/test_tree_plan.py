@@ -9,7 +9,7 @@ from attention_cases import random_layouts
 
 from radixa.attention import native_backend, torch_backend
 from radixa.attention.base import SequenceLayout
-from radixa.attention.tree_plan import Pays, SharedNode, plan_tree, sharing_rule
+from radixa.attention.tree_plan import Pays, SharedNode, long_enough, plan_tree, sharing_rule
 from radixa.kv.base import Segment
 
 ON = sharing_rule("on", torch_backend.sharing_pays)
@@ -112,3 +112,13 @@ def test_native_rule_leaves_no_tile_half_empty() -> None:
     assert native_backend.sharing_pays(4096, 15)
     assert not native_backend.sharing_pays(100_000, 18)
     assert native_backend.sharing_pays(4096, 28)
+
+
+@pytest.mark.parametrize("queries", [1, 2, 3, 4, 15, 16, 17, 127, 512])
+def test_no_node_is_shared_below_the_length_of_its_queries(queries: int) -> None:
+    table = ((2, 1024), (4, 512), (16, 256), (17, 1024), (128, 128))
+    least = [tokens for rows, tokens in table if queries >= rows]
+    assert long_enough(table, 100_000, queries) == bool(least)
+    if least:
+        assert not long_enough(table, least[-1] - 1, queries)
+        assert long_enough(table, least[-1], queries)

@@ -10,7 +10,7 @@ import random
 
 import pytest
 import torch
-from attention_cases import Case, Pool, make_case, random_layouts
+from attention_cases import Case, Pool, make_case, prompts_beside_decoding, random_layouts
 from triton_device import CUDA, DEVICE
 
 from radixa.attention.base import SequenceLayout, TreeMode
@@ -76,14 +76,7 @@ def test_five_levels_of_one_token_nodes(mode: TreeMode) -> None:
 
 
 def test_prompts_over_a_cached_prefix_beside_decoding_sequences() -> None:
-    prefix = [Segment(1, 0, 40)]
-    layouts = [
-        SequenceLayout(10, [*prefix, Segment(0, 100, 10)]),
-        SequenceLayout(1, [*prefix, Segment(0, 130, 1)]),
-        SequenceLayout(2, [*prefix, Segment(0, 140, 7)]),
-        SequenceLayout(5, [Segment(0, 160, 5)]),
-    ]
-    check(make_case(layouts, 1, 4, 64, torch.float32))
+    check(make_case(prompts_beside_decoding(), 1, 4, 64, torch.float32))
 
 
 def test_head_size_128_and_sharp_weights() -> None:

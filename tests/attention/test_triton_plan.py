@@ -6,7 +6,6 @@ from collections import Counter
 from itertools import pairwise
 
 import numpy as np
-import pytest
 from attention_cases import random_layouts
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +14,7 @@ from radixa.attention.base import SequenceLayout
 from radixa.attention.tree_plan import sharing_rule
 from radixa.attention.triton.base import HostPlan, Variant
 from radixa.attention.triton.items import plan_step
-from radixa.attention.triton.tuning import PAYS_FROM, sharing_pays
+from radixa.attention.triton.tuning import sharing_pays
 from radixa.kv.base import Segment
 
 
@@ -129,12 +128,3 @@ def test_the_kernels_follow_what_there_is_to_do() -> None:
     assert variant(32, 50) == Variant(1, 128, 0)
     assert variant(32, 5000) == Variant(2, 64, 0)
     assert variant(1, 400, new=400) == Variant(0, 128, 0)
-
-
-@pytest.mark.parametrize("queries", [1, 4, 8, 15, 16, 17, 127, 512])
-def test_no_node_is_shared_below_its_measured_length(queries: int) -> None:
-    least = [tokens for rows, tokens in PAYS_FROM if queries >= rows]
-    assert sharing_pays(100_000, queries) == bool(least)
-    if least:
-        assert not sharing_pays(least[-1] - 1, queries)
-        assert sharing_pays(least[-1], queries)

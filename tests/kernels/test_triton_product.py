@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from radixa.kernels.torch_ops import TorchOps
+from radixa.models.linear import TorchProduct
 from tests.attention.triton_device import CUDA, DEVICE
 
 # The interpreter multiplies bfloat16 as if it were whole numbers.
@@ -33,7 +34,7 @@ def test_products_are_right_and_the_same_each_time(rows: int, outputs: int, inpu
     from radixa.kernels.triton.product import FewRowsProduct
 
     x, weight = made(rows, outputs, inputs)
-    product = FewRowsProduct(weight, wide=wide)
+    product = FewRowsProduct(weight, TorchProduct(weight, None), wide=wide)
     got = product(x)
     assert got.dtype == (torch.float32 if wide else DTYPE)
     assert far(got, x.double() @ weight.double().t()) < (1e-5 if wide else LIMIT)
@@ -47,7 +48,7 @@ def test_a_gate_in_one_is_the_gate_in_two(rows: int) -> None:
     from radixa.kernels.triton.product import FewRowsProduct
 
     x, weight = made(rows, 256, 256)
-    product = FewRowsProduct(weight)
+    product = FewRowsProduct(weight, TorchProduct(weight, None))
     apart = TorchOps().gated(product, x)
     assert far(TritonOps().gated(product, x), apart.double()) < 2 * LIMIT
 
@@ -57,7 +58,7 @@ def test_a_gate_whose_halves_fit_no_tile_is_made_in_two() -> None:
     from radixa.kernels.triton.product import FewRowsProduct
 
     x, weight = made(2, 192, 128)
-    product = FewRowsProduct(weight)
+    product = FewRowsProduct(weight, TorchProduct(weight, None))
     assert not product.gates(2)
     assert far(TritonOps().gated(product, x), TorchOps().gated(product, x).double()) < LIMIT
 
@@ -67,8 +68,9 @@ def test_more_rows_are_the_librarys() -> None:
     from radixa.kernels.triton.product import ROWS, FewRowsProduct
 
     x, weight = made(ROWS + 1, 128, 128)
-    product = FewRowsProduct(weight)
-    assert torch.equal(product(x), torch.nn.functional.linear(x, weight))
+    product = FewRowsProduct(weight, TorchProduct(weight, None))
+    for rows in (x, x[:0]):
+        assert torch.equal(product(rows), torch.nn.functional.linear(rows, weight))
     assert torch.equal(TritonOps().gated(product, x), TritonOps().silu_mul(product(x)))
 
 
@@ -91,7 +93,7 @@ def test_products_of_real_sizes(rows: int, outputs: int, inputs: int) -> None:
     from radixa.kernels.triton.product import FewRowsProduct
 
     x, weight = made(rows, outputs, inputs)
-    product = FewRowsProduct(weight)
+    product = FewRowsProduct(weight, TorchProduct(weight, None))
     want = x.double() @ weight.double().t()
     results = [product(x) for _ in range(20)]
     assert far(results[0], want) < LIMIT

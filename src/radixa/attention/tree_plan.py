@@ -19,6 +19,10 @@ Pays = Callable[[int, int], bool]
 """`pays(length, sequences)`: are that many sequences faster attending to a node of that many tokens together?"""
 
 
+LengthsByQueries = tuple[tuple[int, int], ...]
+"""(queries of a kv head, over all sequences, and tokens): from so many on, a node of at least that many is shared."""
+
+
 @dataclass(frozen=True, slots=True)
 class SharedNode:
     """Slots that sequences `first` to `last` (exclusive) attend to together: one or more nodes of their path."""
@@ -39,6 +43,15 @@ class TreePlan:
 def sharing_rule(mode: TreeMode, measured: Pays) -> Pays:
     """The rule of a mode: `on` shares wherever two sequences meet, `off` never, `auto` where it was measured to pay."""
     return measured if mode == "auto" else lambda length, sequences: mode == "on"
+
+
+def long_enough(table: LengthsByQueries, length: int, queries: int) -> bool:
+    """Whether `queries` query rows of a kv head attend to a node of `length` tokens faster together, by that table."""
+    least = 0
+    for rows, tokens in table:
+        if queries >= rows:
+            least = tokens
+    return 0 < least <= length
 
 
 def plan_tree(layouts: Sequence[SequenceLayout], pays: Pays) -> TreePlan:

@@ -12,7 +12,7 @@ from math import inf
 from sqlalchemy import Engine, NullPool, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from radixa.store.database import reason
+from radixa.store.database import LIBPQ, reason
 
 log = logging.getLogger("radixa.gateway")
 
@@ -24,7 +24,6 @@ _LOST, _THREADS = 5, 4
 """An answer that has not come after so many times the patience is given up, while so few threads wait for one."""
 _CONNECT_S = 2
 """The least that libpq takes as a limit on connecting."""
-_LIBPQ = ("psycopg", "psycopg2")
 _QUESTION = text("SELECT count(*) FROM alembic_version")
 
 
@@ -111,4 +110,4 @@ def _fresh(engine: Engine) -> Engine:
         "keepalives_interval": 1,
         "keepalives_count": 2,
     }
-    return create_engine(engine.url, poolclass=NullPool, connect_args=limits if engine.dialect.driver in _LIBPQ else {})
+    return create_engine(engine.url, poolclass=NullPool, connect_args=limits if engine.dialect.driver in LIBPQ else {})

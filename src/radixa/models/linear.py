@@ -43,13 +43,12 @@ def make_linear(weight: Tensor, bias: Tensor | None, kind: str, *, wide: bool = 
         library = load_library()
         assert library is not None, "takes_native says so"
         return PackedProduct(library, weight, bias, wide=wide)
-    if weight.is_cuda and bias is None:
+    if weight.is_cuda and weight.dtype == torch.bfloat16:
         from radixa.kernels.triton.product import FewRowsProduct, takes
 
-        if takes(weight):
-            return FewRowsProduct(weight, wide=wide)
-    if wide and weight.is_cuda and weight.dtype == torch.bfloat16:
-        return WideProduct(weight, bias)
+        library_product = WideProduct(weight, bias) if wide else TorchProduct(weight, bias)
+        fits = bias is None and takes(weight)
+        return FewRowsProduct(weight, library_product, wide=wide) if fits else library_product
     product = OneDNNProduct(weight, bias) if kind == "onednn" and _takes_onednn(weight) else TorchProduct(weight, bias)
     return (lambda x: product(x).float()) if wide else product
 

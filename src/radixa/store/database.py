@@ -30,6 +30,8 @@ POSTGRES = "postgresql+psycopg"
 """What `postgresql://` means here: psycopg 3, which comes with the extra `radixa[postgres]`."""
 _PREPARED = 8
 """Statements that SQLite's driver keeps prepared for a connection; it would keep 128."""
+LIBPQ = ("psycopg", "psycopg2")
+"""Drivers that take libpq's options."""
 _LIMITS = {
     "connect_timeout": 10,
     "keepalives_idle": 10,
@@ -120,8 +122,8 @@ def _shown(url: URL) -> str:
 def _server(url: URL) -> Engine:
     """A database server; each connection is tried before it is used, since they drop those that idle."""
     target = url.set(drivername=POSTGRES if url.drivername == "postgresql" else url.drivername)
-    ours = target.get_driver_name() == "psycopg"
-    limits = {name: value for name, value in _LIMITS.items() if name not in url.query} if ours else {}
+    takes = target.get_driver_name() in LIBPQ
+    limits = {name: value for name, value in _LIMITS.items() if name not in url.query} if takes else {}
     return create_engine(target, pool_pre_ping=True, connect_args=limits)
 
 

@@ -51,6 +51,8 @@ class FlashInferAttention:
         """
         self.name = "flashinfer"
         self.shape = shape
+        self._heads = shape.kv_heads * shape.group, shape.kv_heads, shape.size
+        """As FlashInfer's plans take them."""
         self.device = torch.device(device)
         self._page = page
         self._dtype = dtype
@@ -168,30 +170,24 @@ class FlashInferAttention:
         return flashinfer.BatchPrefillWithPagedKVCacheWrapper(self._workspace, "HND", backend=backend)
 
     def _plan_decode(self, wrapper: Any, tables: StepTables) -> None:
-        kv_heads, group, size = self.shape
         table = tables.own
         wrapper.plan(
             _pinned(table.bounds),
             self._sent(table.pages),
             _pinned(table.last),
-            kv_heads * group,
-            kv_heads,
-            size,
+            *self._heads,
             tables.page,
             q_data_type=self._dtype,
             sm_scale=1.0,
         )
 
     def _plan_prefill(self, wrapper: Any, table: Table, page: int, causal: bool = False) -> None:
-        kv_heads, group, size = self.shape
         wrapper.plan(
             _pinned(table.queries),
             _pinned(table.bounds),
             self._sent(table.pages),
             _pinned(table.last),
-            kv_heads * group,
-            kv_heads,
-            size,
+            *self._heads,
             page,
             causal=causal,
             q_data_type=self._dtype,

@@ -3,9 +3,12 @@ prints what to fit them to."""
 
 from __future__ import annotations
 
-PAYS_FROM = ((16, 4096), (32, 2048), (64, 1024), (128, 512))
-"""(query heads of a kv head times sequences, tokens): from so many on, a node of at least that many tokens is shared. A
-level costs two more kernels; with few queries a tile of the prefill kernel is half empty."""
+from functools import partial
+
+from radixa.attention.tree_plan import LengthsByQueries, long_enough
+
+PAYS_FROM: LengthsByQueries = ((16, 4096), (32, 2048), (64, 1024), (128, 512))
+"""A level costs two more kernels; with few queries a tile of the prefill kernel is half empty."""
 
 TENSOR_CORES_FROM = 4
 """Query heads of a kv head from which decode's products are worth the matrix units."""
@@ -24,11 +27,5 @@ its own, so they are few."""
 SLOTS_A_ROW = 16384
 """Pages of a plan in place, on average for each row of its bucket."""
 
-
-def sharing_pays(length: int, queries: int) -> bool:
-    """Do `queries` query rows of a kv head attend to a node of `length` tokens faster together than one by one?"""
-    least = 0
-    for rows, tokens in PAYS_FROM:
-        if queries >= rows:
-            least = tokens
-    return 0 < least <= length
+sharing_pays = partial(long_enough, PAYS_FROM)
+"""As `tree_plan.Pays`, of a length and a number of queries."""

@@ -8,7 +8,10 @@ instead of pointers was no faster. The other limits are set, not fitted.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
+
+from radixa.attention.tree_plan import LengthsByQueries, long_enough
 
 
 class Launch(NamedTuple):
@@ -50,15 +53,8 @@ FRAGMENT, FEW_RUNS = 32, 4
 """A table of slots is followed where runs have fewer tokens than this, and a sequence more runs, both on average: a
 tile reads a short run half empty. Elsewhere runs are 2 % faster in a flat plan and 25 % in one with big tiles."""
 
-PAYS_FROM = ((2, 1024), (12, 512), (16, 256), (17, 1024), (32, 512), (128, 256))
-"""(query heads of a kv head times sequences, tokens): from so many on, a node of at least that many tokens is shared.
-Sixteen fill a small tile; from seventeen on a second kernel is needed."""
+PAYS_FROM: LengthsByQueries = ((2, 1024), (12, 512), (16, 256), (17, 1024), (32, 512), (128, 256))
+"""Sixteen fill a small tile; from seventeen on a second kernel is needed."""
 
-
-def sharing_pays(length: int, queries: int) -> bool:
-    """Do `queries` query rows of a kv head attend to a node of `length` tokens faster together than one by one?"""
-    least = 0
-    for rows, tokens in PAYS_FROM:
-        if queries >= rows:
-            least = tokens
-    return 0 < least <= length
+sharing_pays = partial(long_enough, PAYS_FROM)
+"""As `tree_plan.Pays`, of a length and a number of queries."""

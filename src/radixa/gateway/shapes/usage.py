@@ -10,10 +10,9 @@ from msgspec import UNSET, UnsetType
 from radixa.store.ledger.base import Api
 
 
-class TotalsShape(msgspec.Struct, frozen=True, kw_only=True):
-    """An amount is null where no price of these requests is known; `ttft_ms` is their average."""
+class CountsShape(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a request, or of several; an amount is null where no price of theirs is known."""
 
-    requests: int
     prompt_tokens: int
     cached_tokens: int
     cache_write_tokens: int
@@ -23,12 +22,18 @@ class TotalsShape(msgspec.Struct, frozen=True, kw_only=True):
     disk_tokens: int
     cost_nano_usd: int | None
     saved_nano_usd: int | None
-    unknown_price_requests: int
     ttft_ms: float | None
 
 
-class UsageRowShape(msgspec.Struct, frozen=True, kw_only=True, tag_field="object", tag="usage"):
-    """An answered request; an amount is null where its price is not known."""
+class TotalsShape(CountsShape, frozen=True, kw_only=True):
+    """Of several requests; `ttft_ms` is their average."""
+
+    requests: int
+    unknown_price_requests: int
+
+
+class UsageRowShape(CountsShape, frozen=True, kw_only=True, tag_field="object", tag="usage"):
+    """An answered request."""
 
     request_id: str
     created: float
@@ -41,16 +46,6 @@ class UsageRowShape(msgspec.Struct, frozen=True, kw_only=True, tag_field="object
     api: Api
     stream: bool
     status: int
-    prompt_tokens: int
-    cached_tokens: int
-    cache_write_tokens: int
-    long_write_tokens: int
-    completion_tokens: int
-    reasoning_tokens: int
-    disk_tokens: int
-    cost_nano_usd: int | None
-    saved_nano_usd: int | None
-    ttft_ms: float | None
     duration_ms: float
     estimated: bool
     fallback_from: str

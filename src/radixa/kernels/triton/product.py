@@ -9,16 +9,17 @@ a fixed order. A program's first piece of the weight is on its way before the ke
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import triton
 import triton.language as tl
-from torch.nn import functional
 from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
 from radixa.kernels.triton.early import early
+from radixa.kernels.triton.silu import gated
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -119,23 +120,22 @@ def _gated_kernel(
         turned = tl.trans(tl.load(x_at, mask=inside[:, None], other=0.0))
         gate = tl.dot(some_gate, turned, gate)
         up = tl.dot(some_up, turned, up)
-    # Rounded where the product and `silu_mul` on its own round.
-    gate = gate.to(out.dtype.element_ty).to(tl.float32)
-    up = up.to(out.dtype.element_ty).to(tl.float32)
-    active = (gate / (1.0 + tl.exp(-gate))).to(out.dtype.element_ty).to(tl.float32)
-    tl.store(out + m[None, :] * outputs + n[:, None], (active * up).to(out.dtype.element_ty), mask=inside[None, :])
+    # Rounded as the product on its own rounds.
+    made = gated(gate.to(out.dtype.element_ty), up.to(out.dtype.element_ty), out)
+    tl.store(out + m[None, :] * outputs + n[:, None], made, mask=inside[None, :])
 
 
 class FewRowsProduct:
-    """`x @ weight.T` in bfloat16; of up to `ROWS` rows by the kernel above, of more by torch's library.
+    """`x @ weight.T` in bfloat16, of up to `ROWS` rows; of more, and of none, what `others` gives.
 
     `wide` gives float32 sums that are not rounded back.
     """
 
-    def __init__(self, weight: Tensor, *, wide: bool = False) -> None:
+    def __init__(self, weight: Tensor, others: Callable[[Tensor], Tensor], *, wide: bool = False) -> None:
         """`takes(weight)` must be true."""
         outputs, inputs = weight.shape
         self._weight = weight
+        self._others = others
         self._wide = wide
         self._tile = WIDE if outputs >= WIDE_FROM and outputs % WIDE.outputs == 0 else NARROW
         tiles = outputs // self._tile.outputs
@@ -151,9 +151,7 @@ class FewRowsProduct:
         """x [N, inputs], rows contiguous -> [N, outputs]."""
         rows = x.shape[0]
         if not 0 < rows <= ROWS:
-            if self._wide:
-                return torch.mm(x, self._weight.t(), out_dtype=torch.float32)
-            return functional.linear(x, self._weight)
+            return self._others(x)
         outputs, inputs = self._weight.shape
         padded = 16 if rows <= 16 else 32
         out = torch.empty(rows, outputs, dtype=torch.float32 if self._wide else x.dtype, device=x.device)

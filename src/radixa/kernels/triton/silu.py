@@ -19,6 +19,14 @@ BLOCK = 2048
 
 
 @triton.jit
+def gated(gate, up, out):
+    """`silu(gate) * up` of numbers already rounded to `out`'s type, rounded before the product as the plain form is."""
+    gate = gate.to(tl.float32)
+    active = (gate / (1.0 + tl.exp(-gate))).to(out.dtype.element_ty).to(tl.float32)
+    return (active * up.to(tl.float32)).to(out.dtype.element_ty)
+
+
+@triton.jit
 def _silu_mul_kernel(gate_up, out, size, BLOCK: tl.constexpr, EARLY: tl.constexpr):
     row = tl.program_id(0).to(tl.int64)
     at = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
@@ -26,11 +34,9 @@ def _silu_mul_kernel(gate_up, out, size, BLOCK: tl.constexpr, EARLY: tl.constexp
     if EARLY:
         gdc_launch_dependents()
         gdc_wait()
-    gate = tl.load(gate_up + row * 2 * size + at, mask=inside, other=0.0).to(tl.float32)
+    gate = tl.load(gate_up + row * 2 * size + at, mask=inside, other=0.0)
     up = tl.load(gate_up + row * 2 * size + size + at, mask=inside, other=0.0)
-    # Rounded before the product, as the plain form rounds it.
-    active = (gate / (1.0 + tl.exp(-gate))).to(out.dtype.element_ty).to(tl.float32)
-    tl.store(out + row * size + at, (active * up.to(tl.float32)).to(out.dtype.element_ty), mask=inside)
+    tl.store(out + row * size + at, gated(gate, up, out), mask=inside)
 
 
 def silu_mul(gate_up: Tensor) -> Tensor:
